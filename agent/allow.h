@@ -1,0 +1,36 @@
+/** The owner's ceilings: which targets an agent may load. Pure but for allow_add's parsing.
+ *  Nothing said: loopback only. 169.254/16 and fe80::/10 are always denied. */
+#ifndef CLOBBER_AGENT_ALLOW_H
+#define CLOBBER_AGENT_ALLOW_H
+
+#include "common/base/error.h"
+#include "common/base/net.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ALLOW_RULES_MAX 64u
+
+struct allow_rule {
+    char host[256];         /* a name, or "" for a network */
+    uint16_t port;          /* 0: any */
+    struct address network; /* bytes 0: a name */
+    uint32_t prefix_bits;
+};
+
+/** Plain data; zeroed: loopback only. */
+struct allow {
+    uint32_t count;
+    struct allow_rule rules[ALLOW_RULES_MAX];
+};
+
+/** Adds "HOST[:PORT]" or "CIDR". False: ERROR_USAGE. */
+bool allow_add(struct allow *allow, const char *text, struct error *error);
+/** Whether the target that the plan calls `host`, resolved to `address`, may be loaded. False:
+ *  ERROR_LIMIT with a sentence that names the flag that would allow it. */
+bool allow_check(const struct allow *allow, const char *host, const struct address *address,
+                 struct error *error);
+/** A canonical text of all rules, for the digest in HELLO, into `text[text_bytes]`; returns `text`. */
+const char *allow_text(const struct allow *allow, char *text, size_t text_bytes);
+
+#endif

@@ -1,0 +1,46 @@
+/** Starts a lane per core, shares the setpoint over them, gathers their meters. For one thread: the agent's
+ *  control thread. */
+#ifndef CLOBBER_AGENT_POOL_H
+#define CLOBBER_AGENT_POOL_H
+
+#include "agent/meter.h"
+#include "common/base/error.h"
+#include "common/base/net.h"
+#include "proto/assignment.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pool;
+
+/** What one agent runs. Plain data. */
+struct pool_setpoint {
+    uint64_t floor_milli, concurrency_milli, rate_milli;
+    uint64_t drop_age_ns;
+    uint64_t lease_end_ns; /* own clock: from then on no request starts */
+    uint32_t phase;
+};
+
+enum pool_engine { POOL_ENGINE_AUTO, POOL_ENGINE_EPOLL };
+
+/** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes), towards
+ *  `address`. NULL: ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it. */
+struct pool *pool_create(const struct assignment *assignment, const struct address *address,
+                         uint32_t lanes, enum pool_engine engine, struct error *error);
+/** Cuts whatever is in flight, ends the threads, frees all. */
+void pool_destroy(struct pool *pool);
+
+/** A new level for all lanes together. */
+void pool_set(struct pool *pool, const struct pool_setpoint *setpoint);
+/** Nothing starts any more; what is in flight may end until `deadline_ns`, then it is cut. The backlog becomes
+ *  not_started. When all is done, the meters are idle. */
+void pool_drain(struct pool *pool, uint64_t deadline_ns);
+/** As pool_drain() with a deadline that has passed. */
+void pool_abort(struct pool *pool);
+
+/** Asks every lane for its meters and waits for them, at most 50 ms (a lane that does not answer counts with its
+ *  last reading). Without `histograms` those are as at the last reading that had them. Borrowed
+ *  until the next call. */
+const struct meters *pool_read(struct pool *pool, bool histograms);
+
+#endif

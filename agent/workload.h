@@ -1,0 +1,63 @@
+/** A workload turns requests into bytes and bytes into verdicts. It never sees a socket or a clock. */
+#ifndef CLOBBER_AGENT_WORKLOAD_H
+#define CLOBBER_AGENT_WORKLOAD_H
+
+#include "common/base/error.h"
+#include "common/base/failure.h"
+#include "proto/assignment.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** What feeding bytes led to. */
+enum feed_outcome {
+    FEED_MORE,   /* the answer is not whole yet */
+    FEED_DONE,   /* whole: see feed_result.ok */
+    FEED_FAILED, /* broken: see feed_result.failure; the connection must be closed */
+};
+
+struct feed_result {
+    size_t consumed;      /* of the bytes fed; the rest was not asked for (FAILURE_UNEXPECTED when any) */
+    bool ok;              /* FEED_DONE: as expected */
+    enum failure failure; /* FEED_DONE and not ok, or FEED_FAILED */
+    uint16_t status;      /* http: the status; 0: none */
+    bool reusable;        /* FEED_DONE: the connection may carry the next request */
+};
+
+/** State of one answer: inside the worker, sized here so that no workload allocates. Zeroed before the first. */
+struct workload_state {
+    uint64_t words[12];
+};
+
+/** What a worker does for one request. */
+struct workload_request {
+    const uint8_t *bytes; /* to send; borrowed from the configuration */
+    size_t byte_count;    /* 0: connecting is all (tcp) */
+    bool expects_answer;  /* false: done as soon as connected (and sent) */
+    bool close_after;     /* the connection is not for another request */
+};
+
+struct workload {
+    const char *name; /* as an assignment names it */
+    /** Makes ready what all workers share; `assignment` stays borrowed. NULL: ERROR_MEMORY, ERROR_PLAN. */
+    void *(*configure)(const struct assignment *assignment, struct error *error);
+    void (*release)(void *configuration);
+    /** The next request of kind `request` (index into the assignment): what to send; resets `state`. */
+    void (*begin)(const void *configuration, uint32_t request, struct workload_state *state,
+                  struct workload_request *out);
+    /** Bytes of the answer as they came, split anywhere. */
+    enum feed_outcome (*feed)(const void *configuration, struct workload_state *state,
+                              const uint8_t *bytes, size_t count, struct feed_result *result);
+    /** The target closed its side: an answer that ends so is done, else FEED_FAILED with FAILURE_CLOSED. */
+    enum feed_outcome (*end)(const void *configuration, struct workload_state *state,
+                             struct feed_result *result);
+};
+
+/** The row called `name`, or NULL. Static. */
+const struct workload *workload_find(const char *name);
+
+extern const struct workload workload_http1;
+extern const struct workload workload_tcp;
+
+#endif

@@ -1,0 +1,48 @@
+#include "common/base/error.h"
+
+#include "common/base/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool error_set(struct error *error, enum error_kind kind, struct place place, const char *format,
+               ...)
+{
+    CHECK(kind != ERROR_NONE);
+    if (error == NULL)
+        return false;
+    error->kind = kind;
+    error->place = place;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool error_prefix(struct error *error, const char *format, ...)
+{
+    if (error == NULL)
+        return false;
+    char sentence[ERROR_MESSAGE_BYTES];
+    memcpy(sentence, error->message, sizeof sentence);
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(error->message, sizeof error->message, format, arguments);
+    va_end(arguments);
+    if (length >= 0 && (size_t)length < sizeof error->message)
+        snprintf(error->message + length, sizeof error->message - (size_t)length, ": %s", sentence);
+    return false;
+}
+
+const char *error_text(const struct error *error, char *text, size_t text_bytes)
+{
+    if (error->place.path != NULL && error->place.line > 0)
+        snprintf(text, text_bytes, "%s:%u:%u: %s", error->place.path, error->place.line,
+                 error->place.column, error->message);
+    else if (error->place.path != NULL)
+        snprintf(text, text_bytes, "%s: %s", error->place.path, error->message);
+    else
+        snprintf(text, text_bytes, "%s", error->message);
+    return text;
+}

@@ -1,0 +1,11 @@
+# What we stand on; each is found here once, and used through one door (see docs/architecture.md).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3.3)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+# Upstream names it msgpack-c since 6; Debian 12 has 4.0.0 as msgpack.
+pkg_check_modules(MSGPACK IMPORTED_TARGET msgpack-c)
+if(NOT MSGPACK_FOUND)
+  pkg_check_modules(MSGPACK REQUIRED IMPORTED_TARGET msgpack)
+endif()

@@ -1,0 +1,6 @@
+#ifndef CLOBBER_VERSION_H
+#define CLOBBER_VERSION_H
+
+#define CLOBBER_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,128 @@
+/** The checked plan. One table of keys, types, units, ranges and docs (plan.c) drives reading,
+ *  errors, `clobber validate` and docs/plan.md. */
+#ifndef CLOBBER_COORDINATOR_PLAN_H
+#define CLOBBER_COORDINATOR_PLAN_H
+
+#include "common/base/error.h"
+#include "common/base/limits.h"
+#include "common/control/controller.h"
+#include "common/control/schedule.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum plan_scheme { SCHEME_HTTP, SCHEME_TCP };
+enum on_loss { ON_LOSS_REDISTRIBUTE, ON_LOSS_ABORT, ON_LOSS_HOLD };
+
+/** One kind of request of the mix. All strings are owned by the plan and never NULL. */
+struct plan_request {
+    char *name;
+    uint32_t weight; /* 1 to WEIGHT_MAX */
+    /* http */
+    char *method;       /* "GET" */
+    char *path;         /* "/p?q=1" */
+    char *headers;      /* "Name: value\r\n" each, the plan's common ones first; may be empty */
+    char *body;         /* body_bytes of it; may hold any byte */
+    uint32_t body_bytes;
+    uint16_t expect_status; /* 0: any below 400 */
+    /* tcp */
+    char *send; /* send_bytes of it; none: connect and close */
+    uint32_t send_bytes;
+    char *expect_prefix; /* expect_prefix_bytes of it; none: any answer of at least one byte */
+    uint32_t expect_prefix_bytes;
+    bool reconnect; /* a new connection for each request */
+};
+
+enum threshold_metric {
+    METRIC_LATENCY_QUANTILE, /* response latency; `quantile` */
+    METRIC_LATENCY_MEAN,
+    METRIC_LATENCY_MAX,
+    METRIC_SERVICE_QUANTILE,
+    METRIC_ERRORS_RATE, /* 0 to 1 */
+    METRIC_THROUGHPUT,  /* per second */
+};
+
+struct threshold {
+    char *text; /* as the plan wrote it, single blanks */
+    enum threshold_metric metric;
+    double quantile; /* 0 to 1 */
+    bool below;      /* true: passes when value < bound (or <=, see `inclusive`) */
+    bool inclusive;
+    double bound; /* ns, share or per second */
+};
+
+struct plan {
+    char *path; /* where it was read from, for messages; "-" for stdin, the URL for one made from flags */
+    char *text; /* the file's own text, for the record; "" when made from flags */
+    char *name;
+    char *target; /* as written: "http://127.0.0.1:8080/x" */
+    enum plan_scheme scheme;
+    char *host; /* name or address, IPv6 without brackets */
+    uint16_t port;
+    char *target_path; /* the URL's own path and query: "/" at least */
+    enum goal_kind goal;
+    enum arrivals arrivals; /* of a hold */
+    double tolerance;       /* of a hold: 0 to 1 */
+    struct schedule schedule; /* goal values, duration, warm-up */
+    uint64_t seed;
+    uint32_t concurrency_max;   /* limits.concurrency */
+    uint64_t stop_after_ns;     /* limits.stop_after; 0: never */
+    uint32_t agents_expect;     /* 1 to AGENTS_MAX */
+    bool agents_expect_given;   /* written in the plan */
+    uint32_t agents_min;
+    uint64_t agents_wait_ns;
+    enum on_loss on_loss;
+    uint64_t timeout_ns; /* http.timeout: of a whole request, from its start */
+    bool keep_alive;
+    uint32_t request_count; /* 1 to REQUEST_NAMES_MAX */
+    struct plan_request requests[REQUEST_NAMES_MAX];
+    uint32_t threshold_count;
+    struct threshold thresholds[THRESHOLDS_MAX];
+};
+
+/** All mistakes of one plan file, in the order of the file. */
+struct plan_errors {
+    uint32_t count;  /* at most PLAN_ERRORS_MAX */
+    bool more;       /* there were more than that */
+    struct error items[PLAN_ERRORS_MAX];
+};
+
+/** What `run URL` and its flags say; NULL, 0 or false: not given. */
+struct plan_flags {
+    const char *url;
+    uint64_t duration_ns;
+    double rate_per_s;
+    uint32_t concurrency;
+    const char *method;
+    const char *const *headers; /* "K: V" each */
+    uint32_t header_count;
+    const char *body;
+    uint64_t timeout_ns;
+    const char *name;
+};
+
+/** Reads and checks the plan in `text[text_bytes]`; `path` is for messages and copied. NULL: `errors` holds
+ *  one or more. The caller owns the plan: plan_destroy(). Pure: opens no file. */
+struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
+                       struct plan_errors *errors);
+
+/** Reads the whole file at `path` ("-": stdin, once), then as plan_read(). */
+struct plan *plan_load(const char *path, struct plan_errors *errors);
+
+/** The plan that `run URL` means: hold a rate or a fixed concurrency, 30 s with 3 s warm-up. */
+struct plan *plan_from_flags(const struct plan_flags *flags, struct plan_errors *errors);
+
+void plan_destroy(struct plan *plan);
+
+/** Prints the plan in full with its defaults, as YAML that reads back to an equal plan. */
+void plan_print(const struct plan *plan, FILE *stream);
+
+/** Prints the table of keys as Markdown: the body of docs/plan.md. */
+void plan_print_reference(FILE *stream);
+
+/** "hold 5000/s", "concurrency 64", "hold 0 to 5000/s in 2 stages": the goal in words, into
+ *  `text[text_bytes]`; returns `text`. */
+const char *plan_goal_text(const struct plan *plan, char *text, size_t text_bytes);
+
+#endif

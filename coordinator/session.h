@@ -1,0 +1,75 @@
+/** The run as a state machine: gathering, connecting, warming, running, draining, done. A core: an event goes
+ *  in with `now_ns`, actions come out. */
+#ifndef CLOBBER_COORDINATOR_SESSION_H
+#define CLOBBER_COORDINATOR_SESSION_H
+
+#include "coordinator/plan.h"
+#include "coordinator/report.h"
+#include "coordinator/tick.h"
+#include "proto/channel.h"
+#include "proto/message.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct session;
+
+struct session_config {
+    const struct plan *plan; /* borrowed for life */
+    const uint8_t *assignment; /* encoded; borrowed for life */
+    size_t assignment_bytes;
+    uint8_t run_id[ID_BYTES]; /* random */
+    uint64_t epoch;           /* 1 until it lives on disk */
+    uint64_t started_wall_ns;
+    uint32_t agents_expect;
+    uint64_t wait_ns;
+    uint32_t lease_ms;
+    bool plaintext;
+};
+
+enum session_event_kind {
+    SESSION_TICK,        /* every TICK_MS */
+    SESSION_MESSAGE,     /* `message` from `peer` */
+    SESSION_DRAIN,       /* the first signal */
+    SESSION_ABORT,       /* the second */
+    SESSION_SINK_FAILED, /* a sink broke (disk full): `sentence`; drain, exit 3 */
+};
+
+struct session_event {
+    enum session_event_kind kind;
+    const struct peer_id *peer;
+    const struct message *message;
+    const char *sentence;
+};
+
+enum session_action_kind {
+    SESSION_SEND,  /* `message` to `peer` */
+    SESSION_SHOW,  /* `tick` for the sinks */
+    SESSION_EVENT, /* `event` for the sinks */
+    SESSION_END,   /* nothing more will come: session_report() is ready */
+};
+
+struct session_action {
+    enum session_action_kind kind;
+    struct peer_id peer;
+    const struct message *message; /* these three: good for the length of the call */
+    const struct tick *tick;
+    const struct report_event *event;
+};
+
+typedef void session_perform(void *context, const struct session_action *action);
+
+/** All memory for `AGENTS_MAX` is not taken at once; it grows with each HELLO. NULL: ERROR_MEMORY. */
+struct session *session_create(const struct session_config *config, struct error *error);
+void session_destroy(struct session *session);
+
+/** One event. Pure but for `perform`, which it calls with what is to be done, in order. */
+void session_step(struct session *session, uint64_t now_ns, const struct session_event *event,
+                  session_perform *perform, void *context);
+
+enum session_state session_state(const struct session *session);
+
+/** The run in numbers; after SESSION_END. Borrowed. */
+const struct report *session_report(struct session *session);
+
+#endif

@@ -1,0 +1,34 @@
+/** beat: an agent's cumulative counters and gauges, ten a second, stamped by its own clock. */
+#ifndef CLOBBER_PROTO_BEAT_H
+#define CLOBBER_PROTO_BEAT_H
+
+#include "proto/counters.h"
+
+#include <stdint.h>
+
+enum beat_flag {
+    BEAT_CPU_SATURATED = 1u << 0, /* a lane's CPU above 90 % since the last beat */
+    BEAT_FD_LIMIT = 1u << 1,      /* a connection was not made for want of a descriptor */
+    BEAT_LOCAL_PORTS = 1u << 2,   /* ... of a local port */
+    BEAT_LEASE_EXPIRED = 1u << 3, /* the lease has ended; nothing is started */
+    BEAT_STOOD_STILL = 1u << 4,   /* the generator itself stood still since the last beat (20 ms or more) */
+};
+
+struct beat {
+    uint64_t t_agent; /* when the counters were read */
+    uint64_t applied_seq;
+    uint32_t lease_left_ms;
+    struct counters counters; /* since the incarnation began, all phases */
+    uint64_t cpu_ns;          /* of all lanes */
+    /* gauges */
+    uint32_t workers;    /* that exist, connecting ones included */
+    uint32_t in_flight;  /* with a request */
+    uint32_t backlog;    /* due and not started */
+    uint32_t demand_peak; /* the largest in flight + backlog since the last beat */
+    uint32_t lanes;       /* that carry load now */
+    uint32_t lane_load_permille; /* the busiest lane's CPU since the last beat, 0 to 1000 */
+    uint32_t send_lag_max_us;    /* the longest since the last beat */
+    uint32_t flags;              /* enum beat_flag */
+};
+
+#endif

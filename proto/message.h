@@ -1,0 +1,62 @@
+/** The envelope, and a tagged union of all messages. */
+#ifndef CLOBBER_PROTO_MESSAGE_H
+#define CLOBBER_PROTO_MESSAGE_H
+
+#include "proto/beat.h"
+#include "proto/membership.h"
+#include "proto/sample.h"
+#include "proto/setpoint.h"
+
+#define ID_BYTES 16u
+
+enum message_type {
+    MESSAGE_HELLO = 1,
+    MESSAGE_WELCOME = 2,
+    MESSAGE_REFUSE = 3,
+    MESSAGE_READY = 4,
+    MESSAGE_DECLINE = 5,
+    MESSAGE_BEAT = 6,
+    MESSAGE_SETPOINT = 7,
+    MESSAGE_SAMPLE = 8,
+    MESSAGE_FINAL = 9,
+    MESSAGE_FINAL_ACK = 10,
+    MESSAGE_STOP = 11,
+    MESSAGE_RESET = 12, /* later: session unknown */
+    MESSAGE_BYE = 13,
+    MESSAGE_DATA = 14, /* later: a chunk of a data file */
+    MESSAGE_TYPES
+};
+
+/** The type's word, "HELLO". Static. */
+const char *message_word(enum message_type type);
+
+struct message {
+    enum message_type type;
+    uint8_t run_id[ID_BYTES];      /* zero in a HELLO that knows no run */
+    uint8_t incarnation[ID_BYTES]; /* of the agent, both ways */
+    uint64_t epoch;
+    uint64_t seq; /* grows by one per message of this sender to this peer; a repeated FINAL keeps its own */
+    union {
+        struct hello hello;
+        struct welcome welcome;
+        struct refuse refuse;
+        struct ready ready;
+        struct decline decline;
+        struct beat beat;
+        struct setpoint setpoint;
+        struct sample sample;
+        struct final final;
+        struct final_ack final_ack;
+        struct stop stop;
+        struct bye bye;
+    } as;
+};
+
+/** Encodes into `bytes[capacity]`; returns the bytes written, 0 when it does not fit. */
+size_t message_encode(const struct message *message, uint8_t *bytes, size_t capacity);
+/** Decodes all of `bytes[byte_count]`; what the message points at is borrowed from there. A HELLO of another
+ *  major version decodes as far as its name, so that it can be refused with a sentence. False: ERROR_PROTOCOL. */
+bool message_decode(const uint8_t *bytes, size_t byte_count, struct message *message,
+                    struct error *error);
+
+#endif
