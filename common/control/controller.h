@@ -28,48 +28,56 @@ const char *control_status_word(enum control_status status);
 
 /** One tick over all agents. Plain data; a zeroed one says that nothing was seen. */
 struct observation {
-    uint64_t interval_ns;      /* above 0 */
-    uint32_t parts_expected;   /* agents that should be in it */
-    uint32_t parts_reported;   /* agents that are; fewer: the tick is no measurement */
-    uint32_t generators;       /* lanes that pace a stream of their own; at least 1 */
-    uint64_t completed;        /* requests that ended well in the interval */
-    uint64_t failed;           /* ended badly, time-outs included */
-    double throughput_per_s;   /* answers (ok + failed, without time-outs) over each agent's own time, summed */
-    double in_flight_mean;     /* workers with a request in flight, averaged over the interval: measured */
-    double latency_ns_mean;    /* sent to done, of those that ended; 0: none */
+    uint64_t interval_ns;    /* above 0 */
+    uint32_t parts_expected; /* agents that should be in it */
+    uint32_t parts_reported; /* agents that are; fewer: the tick is no measurement */
+    uint32_t generators;     /* lanes that pace a stream of their own; at least 1 */
+    uint64_t completed;      /* requests that ended well in the interval */
+    uint64_t failed;         /* ended badly, time-outs included */
+    double throughput_per_s; /* answers (ok + failed, without time-outs) over each agent's own time,
+                                summed */
+    double
+        in_flight_mean; /* workers with a request in flight, averaged over the interval: measured */
+    double latency_ns_mean;     /* sent to done, of those that ended; 0: none */
     double latency_ns_quantile; /* for `while`; 0: none */
-    double in_flight_end;      /* requests in flight at the interval's end */
-    double backlog;            /* due and not yet started at its end */
-    double demand_peak;        /* largest in flight + backlog within it */
-    double workers;            /* that exist at its end, connecting ones included */
-    double generator_load;     /* the busiest lane's CPU, 0 to 1; below 0: unknown */
+    double in_flight_end;       /* requests in flight at the interval's end */
+    double backlog;             /* due and not yet started at its end */
+    double demand_peak;         /* largest in flight + backlog within it */
+    double workers;             /* that exist at its end, connecting ones included */
+    double generator_load;      /* the busiest lane's CPU, 0 to 1; below 0: unknown */
 };
 
 struct controller_config {
     enum goal_kind goal;
     enum arrivals arrivals;
-    uint64_t interval_ns;    /* planned time between two steps */
-    double concurrency_max;  /* the ceiling of plan and owners together */
+    uint64_t interval_ns;   /* planned time between two steps */
+    double concurrency_max; /* the ceiling of plan and owners together */
 };
 
 /** Plain data; a zeroed one is at the start. */
 struct controller {
     struct law_hold_open open;
     struct law_hold_closed closed;
-    uint32_t silent_ticks; /* ticks in a row without any report */
+    uint32_t silent_ticks;    /* in a row without any report */
+    uint32_t idle_ticks;      /* in a row in which nothing ended */
+    double missed_expected;   /* requests that should have ended in those */
+    uint32_t generator_ticks; /* evidence that the load generators give no more */
+    double throughput_per_s;  /* smoothed */
+    double in_flight_mean;    /* of the last whole tick */
     enum control_status status;
 };
 
 struct control_advice {
-    double concurrency; /* run so many at most (open arrivals: the cap that pools may grow to) */
-    double floor;       /* open arrivals: keep so many ready; else equal to concurrency */
+    double concurrency;   /* run so many at most (open arrivals: the cap that pools may grow to) */
+    double floor;         /* open arrivals: keep so many ready; else equal to concurrency */
     uint64_t drop_age_ns; /* open arrivals: a due request older than this is not started */
     enum control_status status;
-    double ceiling_per_s, ceiling_concurrency; /* SATURATED, BOUNDED, GENERATOR_BOUND: where; else 0 */
+    double ceiling_per_s,
+        ceiling_concurrency; /* SATURATED, BOUNDED, GENERATOR_BOUND: where; else 0 */
 };
 
-/** `goal`: the schedule's value now (requests/s; GOAL_CONCURRENCY: workers). `seen` NULL: the very first
- *  call, where to start with `generators` paced streams. */
+/** `goal`: the schedule's value now (requests/s; GOAL_CONCURRENCY: workers). `seen` NULL: the very
+ * first call, where to start with `generators` paced streams. */
 struct control_advice controller_step(const struct controller_config *config,
                                       struct controller *state, double goal, uint32_t generators,
                                       const struct observation *seen);

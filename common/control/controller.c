@@ -1,0 +1,179 @@
+#include "common/control/controller.h"
+
+#include "common/base/check.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#define SILENT_TICKS          3u  /* without a report: what was known is too old */
+#define IDLE_TICKS            30u /* in which nothing ended: 3 s, ... */
+#define IDLE_EXPECTED         3.0 /* ... and so many should have */
+#define GENERATOR_FULL        0.90
+#define GENERATOR_CLEAR       0.80
+#define GENERATOR_TICKS       5u
+#define THROUGHPUT_GAIN       0.2  /* a memory of five ticks */
+#define STEADY_SHARE          0.03 /* of the goal, ... */
+#define STEADY_SIGMAS         3.0 /* ... and the noise that Poisson arrivals would have, smoothed so */
+#define DROP_AGE_NS           UINT64_C(1000000000)
+#define DROP_AGE_SATURATED_NS UINT64_C(100000000)
+
+static const char *const status_words[] = {
+    [CONTROL_RAMPING] = "ramping",
+    [CONTROL_STEADY] = "steady",
+    [CONTROL_SATURATED] = "saturated",
+    [CONTROL_BOUNDED] = "bounded",
+    [CONTROL_GENERATOR_BOUND] = "generator_bound",
+    [CONTROL_AT_MAXIMUM] = "at_maximum",
+    [CONTROL_NO_DATA] = "no_data",
+};
+
+const char *control_status_word(enum control_status status)
+{
+    CHECK((size_t)status < COUNT(status_words));
+    return status_words[status];
+}
+
+static bool is_open(const struct controller_config *config)
+{
+    return config->goal == GOAL_HOLD && config->arrivals == ARRIVALS_OPEN;
+}
+
+static bool is_closed(const struct controller_config *config)
+{
+    return config->goal == GOAL_HOLD && config->arrivals == ARRIVALS_CLOSED;
+}
+
+static bool generator_is_bound(const struct controller *state)
+{
+    return state->generator_ticks >= GENERATOR_TICKS;
+}
+
+static void watch_generator(struct controller *state, double load)
+{
+    if (load > GENERATOR_FULL && state->generator_ticks < GENERATOR_TICKS)
+        state->generator_ticks++;
+    else if (load < GENERATOR_CLEAR && state->generator_ticks > 0)
+        state->generator_ticks--;
+}
+
+static void watch_throughput(struct controller *state, const struct controller_config *config,
+                             double goal, const struct observation *seen)
+{
+    state->throughput_per_s += THROUGHPUT_GAIN * (seen->throughput_per_s - state->throughput_per_s);
+    double expected = 1.0; /* in this tick */
+    if (config->goal == GOAL_HOLD)
+        expected = goal * (double)seen->interval_ns / 1e9;
+    bool idle = seen->completed + seen->failed == 0 && goal > 0.0;
+    state->idle_ticks = idle ? state->idle_ticks + 1 : 0;
+    state->missed_expected = idle ? state->missed_expected + expected : 0.0;
+}
+
+/** One whole tick goes into what is known. */
+static void learn(const struct controller_config *config, struct controller *state, double goal,
+                  uint32_t generators, const struct observation *seen)
+{
+    watch_generator(state, seen->generator_load);
+    watch_throughput(state, config, goal, seen);
+    state->in_flight_mean = seen->in_flight_mean;
+    if (is_open(config))
+        law_hold_open_step(&state->open, goal, generators, seen, generator_is_bound(state));
+    else if (is_closed(config))
+        law_hold_closed_step(&state->closed, goal, config->concurrency_max, seen,
+                             generator_is_bound(state));
+}
+
+/** What the law would run if nobody set a ceiling. */
+static struct control_advice advise(const struct controller_config *config,
+                                    const struct controller *state, double goal)
+{
+    struct control_advice advice = {.drop_age_ns = DROP_AGE_NS};
+    if (is_open(config)) {
+        advice.concurrency = state->open.cap;
+        advice.floor = state->open.floor;
+        if (state->open.saturated)
+            advice.drop_age_ns = DROP_AGE_SATURATED_NS;
+    } else {
+        advice.concurrency = goal;
+        if (is_closed(config))
+            advice.concurrency = goal > 0.0 ? state->closed.command : 0.0;
+        advice.floor = advice.concurrency;
+    }
+    return advice;
+}
+
+/** Whether the rate is where the goal is, as far as noise lets one tell. */
+static bool is_met(const struct controller_config *config, const struct controller *state,
+                   double goal)
+{
+    if (config->goal == GOAL_CONCURRENCY)
+        return true;
+    double interval_s = (double)config->interval_ns / 1e9;
+    double noise = sqrt(goal / interval_s * THROUGHPUT_GAIN / (2.0 - THROUGHPUT_GAIN));
+    return fabs(state->throughput_per_s - goal) <= STEADY_SHARE * goal + STEADY_SIGMAS * noise;
+}
+
+/** The first that is true, from what makes all else meaningless down to what is all right. */
+static enum control_status judge(const struct controller_config *config,
+                                 const struct controller *state, double goal, bool clipped)
+{
+    bool saturated = is_open(config) ? state->open.saturated : state->closed.saturated;
+    bool met = is_met(config, state, goal);
+    if (state->silent_ticks >= SILENT_TICKS ||
+        (state->idle_ticks >= IDLE_TICKS && state->missed_expected >= IDLE_EXPECTED))
+        return CONTROL_NO_DATA;
+    if (generator_is_bound(state))
+        return CONTROL_GENERATOR_BOUND;
+    if (clipped && (config->goal == GOAL_CONCURRENCY || !met))
+        return CONTROL_AT_MAXIMUM;
+    if (saturated)
+        return CONTROL_SATURATED;
+    return met ? CONTROL_STEADY : CONTROL_RAMPING;
+}
+
+static void name_ceiling(const struct controller_config *config, const struct controller *state,
+                         struct control_advice *advice)
+{
+    if (advice->status == CONTROL_SATURATED) {
+        const struct knee *knee = is_open(config) ? &state->open.knee : &state->closed.knee;
+        advice->ceiling_per_s = knee->throughput_per_s;
+        advice->ceiling_concurrency = knee->concurrency;
+    } else if (advice->status == CONTROL_GENERATOR_BOUND) {
+        advice->ceiling_per_s = state->throughput_per_s;
+        advice->ceiling_concurrency = state->in_flight_mean;
+    }
+}
+
+struct control_advice controller_step(const struct controller_config *config,
+                                      struct controller *state, double goal, uint32_t generators,
+                                      const struct observation *seen)
+{
+    CHECK(config->goal == GOAL_HOLD || config->goal == GOAL_CONCURRENCY);
+    CHECK(config->interval_ns > 0);
+    CHECK(config->concurrency_max > 0.0);
+    CHECK(goal >= 0.0 && isfinite(goal));
+    CHECK(generators >= 1);
+
+    if (seen == NULL) {
+        *state = (struct controller){0};
+        law_hold_open_start(&state->open, goal, generators);
+        law_hold_closed_start(&state->closed, goal, generators);
+    } else {
+        CHECK(seen->interval_ns > 0);
+        state->silent_ticks = seen->parts_reported > 0 ? 0 : state->silent_ticks + 1;
+        /* A sum over some of the agents is no measurement of all: hold, and look again at the next
+         * tick. */
+        if (seen->parts_reported > 0 && seen->parts_reported >= seen->parts_expected)
+            learn(config, state, goal, generators, seen);
+        else
+            law_hold_closed_miss(&state->closed);
+    }
+    struct control_advice advice = advise(config, state, goal);
+    bool clipped = advice.concurrency > config->concurrency_max;
+    advice.concurrency = fmin(advice.concurrency, config->concurrency_max);
+    advice.floor = fmin(advice.floor, advice.concurrency);
+    advice.status = seen == NULL ? CONTROL_RAMPING : judge(config, state, goal, clipped);
+    state->status = advice.status;
+    name_ceiling(config, state, &advice);
+    CHECK(advice.floor >= 0.0 && advice.concurrency >= advice.floor);
+    return advice;
+}

@@ -1,0 +1,91 @@
+#include "common/control/knee.h"
+
+#include "common/base/check.h"
+#include "common/control/controller.h"
+
+#include <math.h>
+
+#define CRUISE_SHARE                                                                               \
+    1.25 /* the middle of the flat part: 1.1 and 1.5 do as well in the simulation */
+#define CRUISE_TICKS                                                                               \
+    100u /* 10 s, BBR's own interval: a probe then costs half a percent of the throughput */
+#define PROBE_SHARE       0.85 /* surely below the knee when the latency is right, for a small loss */
+#define PROBE_SHARE_LEAST 0.5 /* one more step down while queues are still found */
+#define QUEUE_FOUND                                                                                \
+    0.93 /* latency that falls with the level, further than noise goes, was a queue */
+#define QUEUE_GREW      1.6 /* cruising gives 1.25 by itself; beyond this the capacity has changed */
+#define GAIN_DOWN       0.3 /* the throughput's memory when it falls; a rise is believed at once */
+#define PROBE_TICKS_MAX 20u /* and four latencies: a drain that takes longer will not end */
+
+/** A level for this share of the knee, and one worker more for the time between two requests of one
+ * worker. */
+static double level(const struct knee *knee, double share)
+{
+    return share * knee->throughput_per_s * knee->latency_s + (share > 1.0 ? 1.0 : 0.0);
+}
+
+static void probe(struct knee *knee, double share)
+{
+    knee->probing = true;
+    knee->probe_share = share;
+    knee->age_ticks = 0;
+    knee->drained_ticks = 0;
+    knee->concurrency = level(knee, share);
+}
+
+static void cruise(struct knee *knee)
+{
+    knee->probing = false;
+    knee->age_ticks = 0;
+    knee->concurrency = level(knee, CRUISE_SHARE);
+}
+
+void knee_start(struct knee *knee, double throughput_per_s, double latency_s)
+{
+    CHECK(throughput_per_s >= 0.0);
+    CHECK(latency_s > 0.0);
+    *knee = (struct knee){.throughput_per_s = throughput_per_s, .latency_s = latency_s};
+    probe(knee, PROBE_SHARE);
+}
+
+static void probe_step(struct knee *knee, const struct observation *seen, double latency_s,
+                       double latency_ticks)
+{
+    if (seen->in_flight_end <= 1.1 * knee->concurrency + 1.0)
+        knee->drained_ticks++;
+    bool drained = knee->drained_ticks > 1.0 + latency_ticks;
+    if (!drained && knee->age_ticks < PROBE_TICKS_MAX + 4.0 * latency_ticks)
+        return;
+    bool queue_found = latency_s < QUEUE_FOUND * knee->latency_s;
+    knee->latency_s = latency_s;
+    if (queue_found) { /* so even this level gets all there is: dig on, deeper */
+        knee->throughput_per_s = seen->throughput_per_s;
+        probe(knee, fmax(knee->probe_share * knee->probe_share, PROBE_SHARE_LEAST));
+    } else {
+        cruise(knee);
+    }
+}
+
+static void cruise_step(struct knee *knee, const struct observation *seen, double latency_s,
+                        double latency_ticks)
+{
+    if (knee->age_ticks <= 2.0 + latency_ticks)
+        return; /* this throughput is still the probe's */
+    double difference = seen->throughput_per_s - knee->throughput_per_s;
+    knee->throughput_per_s += difference > 0.0 ? difference : GAIN_DOWN * difference;
+    knee->concurrency = level(knee, CRUISE_SHARE);
+    if (knee->age_ticks >= CRUISE_TICKS || latency_s > QUEUE_GREW * knee->latency_s)
+        probe(knee, PROBE_SHARE);
+}
+
+void knee_step(struct knee *knee, const struct observation *seen)
+{
+    CHECK(seen->latency_ns_mean > 0.0);
+    double latency_s = seen->latency_ns_mean / 1e9;
+    double latency_ticks = seen->latency_ns_mean / (double)seen->interval_ns;
+    knee->age_ticks++;
+    if (knee->probing)
+        probe_step(knee, seen, latency_s, latency_ticks);
+    else
+        cruise_step(knee, seen, latency_s, latency_ticks);
+}

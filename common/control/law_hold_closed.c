@@ -1,0 +1,206 @@
+#include "common/base/check.h"
+#include "common/control/controller.h"
+#include "common/control/law_hold.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LATENCY_GUESS_S 0.010
+#define WORKERS_LEAST   0.01 /* one worker that rests 99 % of the time */
+#define SAMPLE_ENDED    8.0  /* a sample holds so many requests, or */
+#define SAMPLE_S        2.0  /* so much time: below 80/s single ticks are biased */
+#define GROWTH_MAX                                                                                 \
+    0.30 /* per latency: beyond it Little's law needs more than a first-order correction */
+#define DOWN_MOST       0.5 /* of the command, a tick */
+#define STEADY_SHARE    0.05
+#define FLAT_GROWTH     0.10 /* in ln N: a smaller step cannot tell */
+#define FLAT_ELASTICITY 0.25 /* below it, more workers hardly bring more answers */
+#define FLAT_HITS       2u
+#define EASY_TICKS      2u
+#define UNQUEUED_SHARE  1.07
+#define UNQUEUED_TICKS  8u
+#define IDLE_TICKS      30u
+#define IDLE_FADE       0.98
+#define LEAST_DRIFT     0.0005
+#define GENERATOR_BUSY  0.9
+
+void law_hold_closed_start(struct law_hold_closed *law, double rate_per_s, uint32_t generators)
+{
+    CHECK(rate_per_s >= 0.0);
+    CHECK(generators >= 1);
+    *law = (struct law_hold_closed){
+        .command = fmin(fmax(rate_per_s * LATENCY_GUESS_S, WORKERS_LEAST), generators)};
+}
+
+void law_hold_closed_miss(struct law_hold_closed *law)
+{
+    law->gap = true;
+}
+
+static void forget_history(struct law_hold_closed *law)
+{
+    law->history_count = 0;
+    law->flat_hits = 0;
+}
+
+static void remember(struct law_hold_closed *law, double in_flight, double throughput_per_s)
+{
+    size_t older = sizeof law->log_in_flight - sizeof law->log_in_flight[0];
+    memmove(&law->log_in_flight[1], &law->log_in_flight[0], older);
+    memmove(&law->log_throughput[1], &law->log_throughput[0], older);
+    law->log_in_flight[0] = log(in_flight);
+    law->log_throughput[0] = log(throughput_per_s);
+    if (law->history_count < LAW_HOLD_HISTORY)
+        law->history_count++;
+}
+
+static void follow_steadiness(struct law_hold_closed *law, double in_flight)
+{
+    if (law->steady_level > 0.0 && fabs(log(in_flight / law->steady_level)) <= STEADY_SHARE) {
+        law->steady_ticks++;
+    } else {
+        law->steady_ticks = 0;
+        law->steady_level = in_flight;
+    }
+}
+
+static void gather(struct law_hold_closed *law, const struct observation *seen)
+{
+    double interval_s = (double)seen->interval_ns / 1e9;
+    double ended = (double)(seen->completed + seen->failed);
+    law->sum_time_s += interval_s;
+    law->sum_worker_s += seen->in_flight_mean * interval_s;
+    law->sum_answers += seen->throughput_per_s * interval_s;
+    law->sum_latency_s += seen->latency_ns_mean / 1e9 * ended;
+    law->sum_ended += ended;
+}
+
+/** Takes a sample of the latency once enough has ended. Little's law, N/X, has less noise than the
+ * mean of what ended, and no bias towards the short; while the number of workers changes fast it
+ * lags, and the mean is taken. Both count worker-time per answer, so a time-out costs its workers
+ * as it should. */
+static bool sample(struct law_hold_closed *law, const struct observation *seen)
+{
+    if (law->sum_answers <= 0.0 || law->sum_worker_s <= 0.0 ||
+        (law->sum_ended < SAMPLE_ENDED && law->sum_time_s < SAMPLE_S))
+        return false;
+    double in_flight = law->sum_worker_s / law->sum_time_s;
+    double throughput_per_s = law->sum_answers / law->sum_time_s;
+    double direct_s = law->sum_latency_s / law->sum_answers;
+    double growth = INFINITY; /* in ln N, over one latency */
+    if (!law->gap && law->in_flight_then > 0.0)
+        growth = log(seen->in_flight_mean / law->in_flight_then) / law->sum_time_s * direct_s;
+    /* Workers that began within the last latency have not yet had the time to answer. */
+    double log_latency = fabs(growth) < GROWTH_MAX
+                             ? log(law->sum_worker_s / law->sum_answers) - 0.5 * growth
+                             : log(direct_s);
+    double before_ticks =
+        ceil(estimator_latency_s(&law->latency) * 1e9 / (double)seen->interval_ns);
+    bool jumped = estimator_add(&law->latency, log_latency, law->sum_ended);
+    /* A step while nothing was changed here came from outside; it must not be taken for saturation.
+     */
+    if (jumped && law->steady_ticks >= 4.0 + 2.0 * before_ticks)
+        forget_history(law);
+    remember(law, in_flight, throughput_per_s);
+    law->sum_time_s = law->sum_worker_s = law->sum_answers = 0.0;
+    law->sum_latency_s = law->sum_ended = 0.0;
+    law->in_flight_then = seen->in_flight_mean;
+    law->gap = false;
+    return true;
+}
+
+/** More workers and no more answers: counted when a sample shows it, uncounted when one does not.
+ */
+static void judge(struct law_hold_closed *law, double rate_per_s, double wanted, double in_flight)
+{
+    if (law->history_count < LAW_HOLD_HISTORY)
+        return;
+    size_t oldest = LAW_HOLD_HISTORY - 1;
+    double more_workers = law->log_in_flight[0] - law->log_in_flight[oldest];
+    double more_answers = law->log_throughput[0] - law->log_throughput[oldest];
+    bool flat = more_workers > FLAT_GROWTH &&
+                more_answers < FLAT_ELASTICITY * more_workers + sqrt(0.5 * law->latency.variance);
+    bool short_of_it = exp(law->log_throughput[0]) < 0.97 * rate_per_s && wanted > 1.03 * in_flight;
+    if (flat && short_of_it)
+        law->flat_hits++;
+    else if (law->flat_hits > 0)
+        law->flat_hits--;
+}
+
+static void saturate(struct law_hold_closed *law, const struct observation *seen)
+{
+    law->saturated = true;
+    law->easy_ticks = 0;
+    knee_start(&law->knee, seen->throughput_per_s, law->latency_least_s);
+    forget_history(law);
+}
+
+static double step_normal(struct law_hold_closed *law, double wanted,
+                          const struct observation *seen)
+{
+    double up = fmin(2.0 * law->command + 2.0, 6.0 * seen->in_flight_mean + 8.0);
+    double latency_s = seen->latency_ns_mean / 1e9;
+    /* The workers of the last command are not all there yet, and requests have become long: wait
+     * for both. */
+    if (seen->in_flight_mean < 0.8 * law->command &&
+        latency_s > 1.3 * estimator_latency_s(&law->latency))
+        up = law->command;
+    return fmax(fmin(wanted, up), DOWN_MOST * law->command);
+}
+
+static double step_saturated(struct law_hold_closed *law, double rate_per_s, double wanted,
+                             const struct observation *seen)
+{
+    knee_step(&law->knee, seen);
+    double held = law->knee.concurrency;
+    bool enough = wanted <= held || seen->throughput_per_s > 0.985 * rate_per_s;
+    bool unqueued = !law->knee.probing &&
+                    estimator_latency_s(&law->latency) < UNQUEUED_SHARE * law->knee.latency_s;
+    law->easy_ticks = enough || unqueued ? law->easy_ticks + 1 : 0;
+    if (law->easy_ticks >= (enough ? EASY_TICKS : UNQUEUED_TICKS)) {
+        law->saturated = false;
+        forget_history(law);
+    }
+    return fmin(held, wanted);
+}
+
+void law_hold_closed_step(struct law_hold_closed *law, double rate_per_s, double concurrency_max,
+                          const struct observation *seen, bool generator_bound)
+{
+    CHECK(rate_per_s >= 0.0);
+    CHECK(seen->interval_ns > 0);
+    if (rate_per_s <= 0.0)
+        return;
+    gather(law, seen);
+    if (seen->completed + seen->failed == 0 || seen->in_flight_mean <= 0.0) {
+        if (++law->idle_ticks > IDLE_TICKS)
+            law->command = fmax(WORKERS_LEAST, IDLE_FADE * law->command);
+        return;
+    }
+    law->idle_ticks = 0;
+    follow_steadiness(law, seen->in_flight_mean);
+    bool fresh = sample(law, seen);
+    if (law->latency.count == 0)
+        return;
+    double latency_s = seen->latency_ns_mean / 1e9;
+    if (law->latency_least_s <= 0.0 || latency_s < law->latency_least_s)
+        law->latency_least_s = latency_s;
+    law->latency_least_s += LEAST_DRIFT * (latency_s - law->latency_least_s);
+
+    double before = law->command;
+    double wanted = rate_per_s * estimator_latency_s(&law->latency);
+    if (generator_bound || seen->generator_load > GENERATOR_BUSY) {
+        law->saturated = false;
+        forget_history(law);
+    } else if (fresh && !law->saturated) {
+        judge(law, rate_per_s, wanted, seen->in_flight_mean);
+        if (law->flat_hits >= FLAT_HITS)
+            saturate(law, seen);
+    }
+    double next = law->saturated ? step_saturated(law, rate_per_s, wanted, seen)
+                                 : step_normal(law, wanted, seen);
+    if (generator_bound)
+        next = fmin(next, before);
+    law->command = fmin(fmax(next, WORKERS_LEAST), fmax(concurrency_max, WORKERS_LEAST));
+    CHECK(isfinite(law->command));
+}
