@@ -1,7 +1,7 @@
 /** What falls due when at a rate, in whole nanoseconds. Pure.
  *
- *  Due time k solves: integral of rate dt = k. The fraction of a request that has grown since the last one is carried
- *  over every change of rate, so nothing is lost or doubled at ticks. */
+ *  Due time k solves: integral of rate dt = k. The fraction of a request that has grown since the
+ * last one is carried over every change of rate, so nothing is lost or doubled at ticks. */
 #ifndef CLOBBER_AGENT_PACER_H
 #define CLOBBER_AGENT_PACER_H
 
@@ -13,15 +13,15 @@
 struct pacer {
     uint64_t rate_milli; /* thousandths of requests per second; 0: nothing falls due */
     uint64_t origin_ns;  /* the moment up to which `progress` is counted */
-    /* The part of the next request that has grown by origin_ns, in thousandths of a request x ns per s: 1 request =
-     * PACER_REQUEST. Exact integers, so a month of ticks loses nothing. */
+    /* The part of the next request that has grown by origin_ns, in thousandths of a request x ns
+     * per s: 1 request = PACER_REQUEST. Exact integers, so a month of ticks loses nothing. */
     uint64_t progress;
 };
 
 #define PACER_REQUEST (UINT64_C(1000) * UINT64_C(1000000000))
 
-/** Begins at `now_ns` with nothing falling due. `stagger`: 0 to 1, how much of the first request has grown
- *  already, so that several pacers of one rate do not fire in step. */
+/** Begins at `now_ns` with nothing falling due. `stagger`: 0 to 1, how much of the first request
+ * has grown already, so that several pacers of one rate do not fire in step. */
 void pacer_start(struct pacer *pacer, uint64_t now_ns, double stagger);
 /** A new rate from `now_ns` on. Take all that is due by `now_ns` first (pacer_due()). */
 void pacer_set(struct pacer *pacer, uint64_t now_ns, uint64_t rate_milli);
