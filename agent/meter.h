@@ -1,7 +1,8 @@
-/** Cumulative counters and histograms of one lane, or of a whole agent: plain data, written by one thread.
+/** Cumulative counters and histograms of one lane, or of a whole agent: plain data, written by one
+ * thread.
  *
- *  A lane owns its meters and copies them out when asked (pool.h), so that no counter on a request's path is
- *  shared. Sums of lanes are again meters. */
+ *  A lane owns its meters and copies them out when asked (pool.h), so that no counter on a
+ * request's path is shared. Sums of lanes are again meters. */
 #ifndef CLOBBER_AGENT_METER_H
 #define CLOBBER_AGENT_METER_H
 
@@ -45,8 +46,9 @@ struct meters {
 /** Takes all memory now; zeroed. NULL: no memory. The caller owns it: meters_destroy(). */
 struct meters *meters_create(uint32_t phase_count, uint32_t request_count);
 void meters_destroy(struct meters *meters);
-/** Adds the counters and histograms of `other` (same shape) and takes gauges together: sums, but the larger
- *  of lane_load, send_lag_max; t_from the smaller (0: none), t_to the larger; idle when both are. */
+/** Adds the counters and histograms of `other` (same shape) and takes gauges together: sums, but
+ * the larger of lane_load, send_lag_max; t_from the smaller (0: none), t_to the larger; idle when
+ * both are (a cleared one takes it as it is). */
 void meters_add(struct meters *meters, const struct meters *other, bool histograms);
 /** Copies counters, gauges and, when `histograms`, the histograms. Same shape. */
 void meters_copy(struct meters *meters, const struct meters *other, bool histograms);
