@@ -1,4 +1,5 @@
-/** A workload turns requests into bytes and bytes into verdicts. It never sees a socket or a clock. */
+/** A workload turns requests into bytes and bytes into verdicts. It never sees a socket or a clock.
+ */
 #ifndef CLOBBER_AGENT_WORKLOAD_H
 #define CLOBBER_AGENT_WORKLOAD_H
 
@@ -18,14 +19,16 @@ enum feed_outcome {
 };
 
 struct feed_result {
-    size_t consumed;      /* of the bytes fed; the rest was not asked for (FAILURE_UNEXPECTED when any) */
-    bool ok;              /* FEED_DONE: as expected */
+    size_t
+        consumed; /* of the bytes fed; the rest was not asked for (FAILURE_UNEXPECTED when any) */
+    bool ok;      /* FEED_DONE: as expected */
     enum failure failure; /* FEED_DONE and not ok, or FEED_FAILED */
     uint16_t status;      /* http: the status; 0: none */
     bool reusable;        /* FEED_DONE: the connection may carry the next request */
 };
 
-/** State of one answer: inside the worker, sized here so that no workload allocates. Zeroed before the first. */
+/** State of one answer: inside the worker, sized here so that no workload allocates. Zeroed before
+ * the first. */
 struct workload_state {
     uint64_t words[12];
 };
@@ -40,16 +43,19 @@ struct workload_request {
 
 struct workload {
     const char *name; /* as an assignment names it */
-    /** Makes ready what all workers share; `assignment` stays borrowed. NULL: ERROR_MEMORY, ERROR_PLAN. */
+    /** Makes ready what all workers share; `assignment` stays borrowed. NULL: ERROR_MEMORY,
+     * ERROR_PLAN. */
     void *(*configure)(const struct assignment *assignment, struct error *error);
     void (*release)(void *configuration);
-    /** The next request of kind `request` (index into the assignment): what to send; resets `state`. */
+    /** The next request of kind `request` (index into the assignment): what to send; resets
+     * `state`. */
     void (*begin)(const void *configuration, uint32_t request, struct workload_state *state,
                   struct workload_request *out);
     /** Bytes of the answer as they came, split anywhere. */
     enum feed_outcome (*feed)(const void *configuration, struct workload_state *state,
                               const uint8_t *bytes, size_t count, struct feed_result *result);
-    /** The target closed its side: an answer that ends so is done, else FEED_FAILED with FAILURE_CLOSED. */
+    /** The target closed its side: an answer that ends so is done, else FEED_FAILED with
+     * FAILURE_CLOSED. */
     enum feed_outcome (*end)(const void *configuration, struct workload_state *state,
                              struct feed_result *result);
 };

@@ -1,0 +1,118 @@
+/* Requests as bytes once made by the coordinator, responses judged by their status. */
+#include "agent/http1.h"
+#include "agent/workload.h"
+#include "common/base/check.h"
+
+#include <stdlib.h>
+
+struct configuration {
+    const struct assignment *assignment; /* borrowed */
+};
+
+/* Lives in the words of a workload_state: hence may_alias. */
+struct __attribute__((may_alias)) state {
+    struct http1_response response;
+    uint32_t request;
+};
+static_assert(sizeof(struct state) <= sizeof(struct workload_state), "no workload allocates");
+static_assert(_Alignof(struct state) <= _Alignof(struct workload_state), "the cast is aligned");
+
+static void *http1_configure(const struct assignment *assignment, struct error *error)
+{
+    for (uint32_t i = 0; i < assignment->request_count; i++) {
+        if (assignment->requests[i].byte_count == 0) {
+            error_set(error, ERROR_PLAN, PLACE_NONE,
+                      "request '%s' has no bytes; an HTTP request has at least its first line",
+                      assignment->requests[i].name);
+            return NULL;
+        }
+    }
+    struct configuration *configuration = malloc(sizeof *configuration);
+    if (configuration == NULL) {
+        error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the http1 workload");
+        return NULL;
+    }
+    configuration->assignment = assignment;
+    return configuration;
+}
+
+static void http1_release(void *configuration)
+{
+    free(configuration);
+}
+
+static void http1_begin_request(const void *shared, uint32_t request, struct workload_state *memory,
+                                struct workload_request *out)
+{
+    const struct configuration *configuration = shared;
+    const struct assignment *assignment = configuration->assignment;
+    CHECK(request < assignment->request_count);
+
+    struct state *state = (struct state *)memory;
+    state->request = request;
+    http1_begin(&state->response, assignment->requests[request].head);
+    *out = (struct workload_request){
+        .bytes = assignment->requests[request].bytes,
+        .byte_count = assignment->requests[request].byte_count,
+        .expects_answer = true,
+        .close_after = !assignment->keep_alive,
+    };
+}
+
+/* The answer is whole: was it the one we wanted? */
+static void judge(const struct configuration *configuration, const struct state *state,
+                  struct feed_result *result)
+{
+    const struct assignment *assignment = configuration->assignment;
+    uint16_t expected = assignment->requests[state->request].expect_status;
+    result->status = state->response.status;
+    result->ok = expected == 0 ? result->status < 400 : result->status == expected;
+    if (!result->ok)
+        result->failure = FAILURE_STATUS;
+    result->reusable = assignment->keep_alive && http1_reusable(&state->response);
+}
+
+static enum feed_outcome outcome_of(enum http1_outcome outcome,
+                                    const struct configuration *configuration,
+                                    const struct state *state, struct feed_result *result)
+{
+    switch (outcome) {
+    case HTTP1_MORE:
+        return FEED_MORE;
+    case HTTP1_DONE:
+        judge(configuration, state, result);
+        return FEED_DONE;
+    case HTTP1_FAILED:
+        break;
+    }
+    return FEED_FAILED;
+}
+
+static enum feed_outcome http1_feed_bytes(const void *configuration, struct workload_state *memory,
+                                          const uint8_t *bytes, size_t count,
+                                          struct feed_result *result)
+{
+    struct state *state = (struct state *)memory;
+    *result = (struct feed_result){0};
+    return outcome_of(
+        http1_feed(&state->response, bytes, count, &result->consumed, &result->failure),
+        configuration, state, result);
+}
+
+static enum feed_outcome http1_end_of_bytes(const void *configuration,
+                                            struct workload_state *memory,
+                                            struct feed_result *result)
+{
+    struct state *state = (struct state *)memory;
+    *result = (struct feed_result){0};
+    return outcome_of(http1_end(&state->response, &result->failure), configuration, state, result);
+}
+
+const struct workload workload_http1 = {
+    .name = "http1",
+    .configure = http1_configure,
+    .release = http1_release,
+    .begin = http1_begin_request,
+    .feed = http1_feed_bytes,
+    .end = http1_end_of_bytes,
+};
