@@ -13,24 +13,28 @@
 struct sink_start {
     const struct plan *plan;
     const char *run_id; /* hexadecimal */
-    const char *folder; /* of this run */
+    const char *folder;   /* of this run */
+    const char *endpoint; /* where agents connect */
     uint64_t started_wall_ns;
 };
 
 struct sink {
     const char *name;
     void *state; /* of the sink */
-    /** Each may be NULL. False: the sink is broken (disk full, ...); `error` says so and the run drains. */
+    /** Each may be NULL. False: the sink is broken (disk full, ...); `error` says so and the run
+     * drains. */
     bool (*tick)(void *state, const struct tick *tick, struct error *error);
     bool (*event)(void *state, const struct report_event *event, struct error *error);
     bool (*finish)(void *state, const struct report *report, struct error *error);
     void (*close)(void *state);
 };
 
-/** The record: DIR/run.jsonl, one JSON object a line: "start", "tick", "event" and at the end "result". */
+/** The record: DIR/run.jsonl, one JSON object a line: "start", "tick", "event" and at the end
+ * "result". */
 bool sink_record_open(struct sink *sink, const struct sink_start *start, struct error *error);
-/** The live line: in place on a terminal, one line each 5 s and one an event otherwise; on stderr. */
-bool sink_console_open(struct sink *sink, const struct sink_start *start, bool terminal, bool color,
+/** The live line: in place on a terminal, one line each 5 s and one an event otherwise; on stderr.
+ */
+bool sink_console_open(struct sink *sink, const struct sink_start *start, bool terminal,
                        struct error *error);
 
 #endif

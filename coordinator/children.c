@@ -1,0 +1,119 @@
+#include "coordinator/children.h"
+
+#include "common/base/check.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* A group of its own keeps the terminal's Ctrl-C from the children: the coordinator drains them. */
+static bool children_spawn(pid_t *pid, char **arguments, struct error *error)
+{
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    int failed = posix_spawn(pid, "/proc/self/exe", NULL, &attributes, arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    if (failed != 0)
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot start an agent: %s",
+                         strerror(failed));
+    return true;
+}
+
+static bool children_folder(struct children *children, struct error *error)
+{
+    const char *under = getenv("XDG_RUNTIME_DIR");
+    if (under == NULL || strlen(under) > 32 || access(under, W_OK) != 0)
+        under = "/tmp";
+    snprintf(children->folder, sizeof children->folder, "%.32s/clobber-XXXXXX", under);
+    if (mkdtemp(children->folder) == NULL)
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "%s: cannot make this folder: %s",
+                         children->folder, strerror(errno));
+    snprintf(children->endpoint, sizeof children->endpoint, "ipc://%s/coordinator",
+             children->folder);
+    return true;
+}
+
+bool children_start(struct children *children, uint32_t count, uint32_t lanes, const char *allow,
+                    struct error *error)
+{
+    *children = (struct children){.needed = true};
+    if (!children_folder(children, error))
+        return false;
+    children->pids = calloc(count, sizeof *children->pids);
+    if (children->pids == NULL) {
+        children_stop(children);
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for %u agents", count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        char name[32];
+        char lanes_text[16];
+        snprintf(name, sizeof name, "local-%u", i + 1);
+        snprintf(lanes_text, sizeof lanes_text, "%u", lanes);
+        char *arguments[] = {"clobber", "agent",    "--connect", children->endpoint,
+                             "--name",  name,       "--allow",   (char *)(uintptr_t)allow,
+                             "--lanes", lanes_text, "--once",    "--embedded",
+                             NULL};
+        if (!children_spawn(&children->pids[i], arguments, error)) {
+            children_stop(children);
+            return false;
+        }
+        children->count++;
+        children->alive++;
+    }
+    return true;
+}
+
+bool children_reap(struct children *children, struct error *error)
+{
+    bool well = true;
+    for (uint32_t i = 0; i < children->count; i++) {
+        int status = 0;
+        if (children->pids[i] == 0 || waitpid(children->pids[i], &status, WNOHANG) <= 0)
+            continue;
+        children->pids[i] = 0;
+        children->alive--;
+        if (!children->needed || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+            continue;
+        well = WIFSIGNALED(status)
+                   ? error_set(error, ERROR_SYSTEM, PLACE_NONE, "agent local-%u was ended by %s",
+                               i + 1, strsignal(WTERMSIG(status)))
+                   : error_set(error, ERROR_SYSTEM, PLACE_NONE, "agent local-%u ended with exit %d",
+                               i + 1, WEXITSTATUS(status));
+    }
+    return well;
+}
+
+void children_stop(struct children *children)
+{
+    children->needed = false;
+    for (int waits = 0; children->alive > 0 && waits < 200; waits++) {
+        children_reap(children, NULL);
+        if (children->alive > 0)
+            nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    for (uint32_t i = 0; i < children->count; i++) {
+        if (children->pids[i] == 0)
+            continue;
+        kill(children->pids[i], SIGKILL);
+        waitpid(children->pids[i], NULL, 0);
+    }
+    free(children->pids);
+    char socket[128];
+    snprintf(socket, sizeof socket, "%s/coordinator", children->folder);
+    unlink(socket);
+    rmdir(children->folder);
+    *children = (struct children){0};
+}

@@ -1,0 +1,33 @@
+/** The embedded agents of `clobber run`: child processes that run `clobber agent` on an ipc
+ * endpoint, so the local path is the distributed path. */
+#ifndef CLOBBER_COORDINATOR_CHILDREN_H
+#define CLOBBER_COORDINATOR_CHILDREN_H
+
+#include "common/base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct children {
+    uint32_t count; /* of those started */
+    uint32_t alive;
+    pid_t *pids;        /* [count]; owned; 0: ended */
+    char folder[64];    /* holds the socket; removed by children_stop() */
+    char endpoint[108]; /* ipc://FOLDER/coordinator */
+    bool needed;        /* one that ends is an error: the run has not begun to end */
+};
+
+/** Makes a private folder for the socket and starts `count` agents of `lanes` lanes each, allowed
+ * the target `allow` ("HOST:PORT") and nothing else. Call before the channel is bound: no fork
+ * after it. False: ERROR_SYSTEM, and nothing runs. */
+bool children_start(struct children *children, uint32_t count, uint32_t lanes, const char *allow,
+                    struct error *error);
+
+/** Reaps those that ended. False: one of them is still needed; `error` says how it ended. */
+bool children_reap(struct children *children, struct error *error);
+
+/** Waits until all have ended, at most 2 s, then ends the rest; removes the folder. */
+void children_stop(struct children *children);
+
+#endif

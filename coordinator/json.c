@@ -1,0 +1,79 @@
+#include "coordinator/json.h"
+
+#include "common/base/check.h"
+#include "common/base/units.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#define TEXT_BYTES                                                                                 \
+    1100u /* of one outside text: a name or sentence, each byte of which may become four */
+
+json_t *json_count(uint64_t count)
+{
+    CHECK(count <= INT64_MAX);
+    json_t *value = json_integer((json_int_t)count);
+    CHECK(value != NULL);
+    return value;
+}
+
+json_t *json_number(double number)
+{
+    json_t *value = isfinite(number) ? json_real(number) : json_null();
+    CHECK(value != NULL);
+    return value;
+}
+
+json_t *json_text(const char *text)
+{
+    json_t *value = json_string(text); /* NULL for bytes that are no UTF-8 */
+    if (value == NULL) {
+        char shown[TEXT_BYTES];
+        value = json_string(units_show_outside(text, shown, sizeof shown));
+    }
+    CHECK(value != NULL);
+    return value;
+}
+
+void json_put(json_t *object, const char *key, json_t *value)
+{
+    int failed = json_object_set_new(object, key, value);
+    CHECK(failed == 0);
+}
+
+json_t *json_counters(const struct counters *counters)
+{
+    json_t *object = json_object();
+    json_put(object, "planned", json_count(counters->planned));
+    json_put(object, "not_started", json_count(counters->not_started));
+    json_put(object, "started", json_count(counters->started));
+    json_put(object, "ok", json_count(counters->ok));
+    json_put(object, "failed", json_count(counters_failed(counters)));
+    json_put(object, "timed_out", json_count(counters->timed_out));
+    return object;
+}
+
+json_t *json_latency(const struct histogram *histogram)
+{
+    static const struct {
+        const char *key;
+        double quantile;
+    } quantiles[] = {{"p50_ns", 0.5},  {"p90_ns", 0.9},    {"p95_ns", 0.95},
+                     {"p99_ns", 0.99}, {"p999_ns", 0.999}, {"p9999_ns", 0.9999}};
+    json_t *object = json_object();
+    json_put(object, "mean_ns", json_count((uint64_t)llround(histogram_mean(histogram))));
+    for (size_t i = 0; i < COUNT(quantiles); i++)
+        json_put(object, quantiles[i].key,
+                 json_count(histogram_quantile(histogram, quantiles[i].quantile)));
+    json_put(object, "max_ns", json_count(histogram->max_ns));
+    return object;
+}
+
+json_t *json_event(const struct report_event *event)
+{
+    json_t *object = json_object();
+    json_put(object, "at_ns", json_count(event->at_ns));
+    json_put(object, "kind", json_text(event->kind));
+    json_put(object, "sentence", json_text(event->sentence));
+    return object;
+}

@@ -1,0 +1,176 @@
+#include "coordinator/sink.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/version.h"
+#include "coordinator/json.h"
+#include "proto/beat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECORD_SCHEMA 1u
+
+/* One JSON object a line. A line that could not be written whole is taken back, so that after any
+ * crash or full disk the record is whole up to its last line. */
+struct record {
+    int descriptor;
+    off_t whole; /* bytes of whole lines */
+};
+
+static bool record_failed(const struct record *record, struct error *error)
+{
+    int reason = errno;
+    if (ftruncate(record->descriptor, record->whole) != 0)
+        reason = errno;
+    return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write run.jsonl: %s",
+                     strerror(reason));
+}
+
+/* Takes `object`. */
+static bool record_line(struct record *record, json_t *object, struct error *error)
+{
+    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(object);
+    CHECK(text != NULL);
+    size_t length = strlen(text);
+    text[length++] = '\n'; /* in the place of the NUL */
+    size_t written = 0;
+    while (written < length) {
+        ssize_t count = write(record->descriptor, text + written, length - written);
+        if (count < 0 && errno != EINTR)
+            break;
+        written += count > 0 ? (size_t)count : 0;
+    }
+    free(text);
+    if (written < length)
+        return record_failed(record, error);
+    record->whole += (off_t)length;
+    return true;
+}
+
+static json_t *record_object(const char *kind)
+{
+    json_t *object = json_object();
+    json_put(object, "line", json_text(kind));
+    return object;
+}
+
+static json_t *tick_agents(const struct tick *tick)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < tick->agent_count; i++) {
+        const struct tick_agent *agent = &tick->agents[i];
+        json_t *object = json_object();
+        json_put(object, "name", json_text(agent->name));
+        if (agent->lost)
+            json_put(object, "lost", json_true());
+        json_put(object, "throughput_per_s", json_number(agent->throughput_per_s));
+        json_put(object, "share", json_number(agent->share));
+        json_put(object, "load", json_number(agent->load));
+        json_put(object, "workers", json_count(agent->workers));
+        json_put(object, "in_flight", json_count(agent->in_flight));
+        json_put(object, "backlog", json_count(agent->backlog));
+        json_put(object, "send_lag_max_us", json_count(agent->send_lag_max_us));
+        json_put(object, "flags", json_count(agent->flags));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static bool record_tick(void *state, const struct tick *tick, struct error *error)
+{
+    json_t *object = record_object("tick");
+    json_put(object, "at_ns", json_count(tick->at_ns));
+    json_put(object, "state", json_text(session_state_word(tick->state)));
+    json_put(object, "phase", json_count(tick->phase));
+    json_put(object, "goal", json_number(tick->goal));
+    json_put(object, "throughput_per_s", json_number(tick->throughput_per_s));
+    json_put(object, "in_flight_mean", json_number(tick->in_flight_mean));
+    json_put(object, "workers", json_number(tick->workers));
+    json_put(object, "backlog", json_number(tick->backlog));
+    json_put(object, "concurrency", json_number(tick->concurrency));
+    json_put(object, "floor", json_number(tick->floor));
+    json_put(object, "status", json_text(control_status_word(tick->status)));
+    json_put(object, "ceiling_per_s", json_number(tick->ceiling_per_s));
+    json_put(object, "ceiling_concurrency", json_number(tick->ceiling_concurrency));
+    json_put(object, "latency_mean_ns", json_number(tick->latency_ns_mean));
+    json_put(object, "total", json_counters(&tick->total));
+    json_put(object, "agents_ready", json_count(tick->agents_ready));
+    json_put(object, "agents_lost", json_count(tick->agents_lost));
+    json_put(object, "agents", tick_agents(tick));
+    if (tick->response != NULL)
+        json_put(object, "response", json_latency(tick->response));
+    if (tick->service != NULL)
+        json_put(object, "service", json_latency(tick->service));
+    return record_line(state, object, error);
+}
+
+static bool record_event(void *state, const struct report_event *event, struct error *error)
+{
+    json_t *object = json_event(event);
+    json_put(object, "line", json_text("event"));
+    return record_line(state, object, error);
+}
+
+static bool record_finish(void *state, const struct report *report, struct error *error)
+{
+    struct record *record = state;
+    json_t *object = record_object("result");
+    json_put(object, "result", json_report(report));
+    if (!record_line(record, object, error))
+        return false;
+    return fsync(record->descriptor) == 0 || record_failed(record, error);
+}
+
+static void record_close(void *state)
+{
+    struct record *record = state;
+    close(record->descriptor);
+    free(record);
+}
+
+static bool record_start(struct record *record, const struct sink_start *start, struct error *error)
+{
+    char started_at[32];
+    clock_wall_text(start->started_wall_ns, started_at, sizeof started_at);
+    json_t *object = record_object("start");
+    json_put(object, "schema", json_count(RECORD_SCHEMA));
+    json_put(object, "name", json_text(start->plan->name));
+    json_put(object, "run_id", json_text(start->run_id));
+    json_put(object, "started_at", json_text(started_at));
+    json_put(object, "endpoint", json_text(start->endpoint));
+    json_put(object, "clobber_version", json_text(CLOBBER_VERSION));
+    json_put(object, "plan", json_text(start->plan->text));
+    return record_line(record, object, error);
+}
+
+bool sink_record_open(struct sink *sink, const struct sink_start *start, struct error *error)
+{
+    char path[1088];
+    snprintf(path, sizeof path, "%s/run.jsonl", start->folder);
+    struct record *record = malloc(sizeof *record);
+    CHECK(record != NULL);
+    *record =
+        (struct record){.descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+    if (record->descriptor < 0) {
+        free(record);
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write %s: %s", path,
+                         strerror(errno));
+    }
+    *sink = (struct sink){.name = "record",
+                          .state = record,
+                          .tick = record_tick,
+                          .event = record_event,
+                          .finish = record_finish,
+                          .close = record_close};
+    if (record_start(record, start, error))
+        return true;
+    record_close(record);
+    return false;
+}
