@@ -6,16 +6,16 @@
 enum failure {
     FAILURE_CONNECT_REFUSED, /* the target sent RST to our SYN */
     FAILURE_CONNECT_FAILED,  /* any other reason a connection was not made: unreachable, ... */
-    FAILURE_LOCAL_PORTS,     /* EADDRNOTAVAIL: this machine has no port left; never the target's fault */
-    FAILURE_FD_LIMIT,        /* EMFILE, ENFILE: this process has no descriptor left */
-    FAILURE_RESET,           /* connection reset while a request was in flight */
-    FAILURE_CLOSED,          /* closed by the target before the answer was whole */
-    FAILURE_MALFORMED,       /* the answer breaks the protocol */
-    FAILURE_TOO_LARGE,       /* header block, line or count past its bound */
-    FAILURE_UNEXPECTED,      /* bytes that nobody asked for, an answer before its request */
-    FAILURE_STATUS,          /* an HTTP status that was not expected (default: 400 and above); shown as http_NNN */
-    FAILURE_EXPECTATION,     /* the answer is whole but not what the plan expects */
-    FAILURE_SEND,            /* the kernel refused to send, for a reason other than those above */
+    FAILURE_LOCAL_PORTS, /* EADDRNOTAVAIL: this machine has no port left; not the target's fault */
+    FAILURE_FD_LIMIT,    /* EMFILE, ENFILE: this process has no descriptor left */
+    FAILURE_RESET,       /* connection reset while a request was in flight */
+    FAILURE_CLOSED,      /* closed by the target before the answer was whole */
+    FAILURE_MALFORMED,   /* the answer breaks the protocol */
+    FAILURE_TOO_LARGE,   /* header block, line or count past its bound */
+    FAILURE_UNEXPECTED,  /* bytes that nobody asked for, an answer before its request */
+    FAILURE_STATUS, /* an HTTP status not expected (by default 400 and up); shown as http_NNN */
+    FAILURE_EXPECTATION, /* the answer is whole but not what the plan expects */
+    FAILURE_SEND,        /* the kernel refused to send, for a reason other than those above */
     FAILURE_COUNT
 };
 

@@ -11,44 +11,44 @@
 #define CONCURRENCY_MAX 1000000u /* per agent; a host runs out of ports long before */
 #define RATE_PER_S_MAX  1e7      /* above what a 10 Gbit/s link carries of the smallest requests */
 #define LANES_MAX       256u     /* cores of the largest machine that runs an agent today */
-#define RUN_S_MAX       (31u * 24u * 3600u) /* a month: the longest soak; keeps time in ns far from wrapping */
+#define RUN_S_MAX       (31u * 24u * 3600u) /* a month: the longest soak; ns never wrap */
 
 /* The wire (proto/) */
 #define MESSAGE_BYTES_MAX       (256u * 1024u) /* what a coordinator takes in one frame */
-#define AGENT_MESSAGE_BYTES_MAX (96u * 1024u)  /* what an agent takes: an assignment and its envelope */
+#define AGENT_MESSAGE_BYTES_MAX (96u * 1024u)  /* what an agent takes: an assignment, wrapped */
 #define ASSIGNMENT_BYTES_MAX    (64u * 1024u)  /* a plan's requests; bulk data travels apart */
 #define SAMPLE_BYTES_MAX        (200u * 1024u) /* a larger sample is split over several messages */
-#define WIRE_DEPTH_MAX          3u             /* the deepest message: a list of lists in an envelope */
-#define WIRE_ELEMENTS_MAX       16384u         /* above the largest honest message, far below what hurts */
-#define WIRE_UNKNOWN_FIELDS_MAX 8u             /* fields a newer minor version may have added */
-#define NAME_BYTES_MAX          255u           /* one length byte: hosts, names, sentences */
+#define WIRE_DEPTH_MAX          3u     /* the deepest message: a list of lists in an envelope */
+#define WIRE_ELEMENTS_MAX       16384u /* above the largest honest message, far below what hurts */
+#define WIRE_UNKNOWN_FIELDS_MAX 8u     /* fields a newer minor version may have added */
+#define NAME_BYTES_MAX          255u   /* one length byte: hosts, names, sentences */
 
 /* The plan (coordinator/plan.c, proto/assignment.c) */
-#define PLAN_BYTES_MAX      (256u * 1024u) /* people write plans by hand */
-#define PLAN_DEPTH_MAX      16u            /* the schema is 5 deep; libyaml itself has no bound */
-#define PLAN_NODES_MAX      20000u         /* bounds the time that a hostile file can take */
-#define PLAN_ERRORS_MAX     20u            /* more than anyone mends in one go */
-#define STAGES_MAX          64u            /* each stage has its own meters */
-#define REQUEST_NAMES_MAX   32u            /* each name has a histogram of its own on the wire */
-#define THRESHOLDS_MAX      32u            /* they fit on a screen */
-#define HEADERS_BYTES_MAX   16384u         /* of one request; servers refuse more than 8 to 16 KiB */
-#define BODY_BYTES_MAX      32768u         /* all requests together must fit an assignment */
-#define WEIGHT_MAX          1000000u       /* a share of one in a million is as fine as anyone asks */
+#define PLAN_BYTES_MAX    (256u * 1024u) /* people write plans by hand */
+#define PLAN_DEPTH_MAX    16u            /* the schema is 5 deep; libyaml itself has no bound */
+#define PLAN_NODES_MAX    20000u         /* bounds the time that a hostile file can take */
+#define PLAN_ERRORS_MAX   20u            /* more than anyone mends in one go */
+#define STAGES_MAX        64u            /* each stage has its own meters */
+#define REQUEST_NAMES_MAX 32u            /* each name has a histogram of its own on the wire */
+#define THRESHOLDS_MAX    32u            /* they fit on a screen */
+#define HEADERS_BYTES_MAX 16384u         /* of one request; servers refuse more than 8 to 16 KiB */
+#define BODY_BYTES_MAX    32768u         /* all requests together must fit an assignment */
+#define WEIGHT_MAX        1000000u       /* a share of one in a million is as fine as anyone asks */
 
 /* The load path (agent/) */
-#define BACKLOG_MAX             262144u /* requests due and waiting, a lane: 1 s at 262,144/s; 16 bytes each */
-#define RESPONSE_HEADER_BYTES_MAX 65536u /* a header block; beyond it the target is hostile */
-#define RESPONSE_LINE_BYTES_MAX 16384u  /* one header line */
-#define RESPONSE_HEADERS_MAX    256u    /* header lines in one block */
-#define RESPONSE_INTERIM_MAX    32u     /* 1xx answers before the real one; a storm is an attack */
+#define BACKLOG_MAX               262144u /* requests due and waiting in a lane: 1 s at 262,144/s */
+#define RESPONSE_HEADER_BYTES_MAX 65536u  /* a header block; beyond it the target is hostile */
+#define RESPONSE_LINE_BYTES_MAX   16384u  /* one header line */
+#define RESPONSE_HEADERS_MAX      256u    /* header lines in one block */
+#define RESPONSE_INTERIM_MAX      32u /* 1xx answers before the real one; a storm is an attack */
 
 /* Times */
-#define TICK_MS         100u   /* the control interval: ten looks a second */
-#define LEASE_MS        2000u  /* how long load may run without a word from the coordinator */
-#define LEASE_MS_MIN    500u   /* five ticks; a shorter one ends on ordinary jitter */
+#define TICK_MS         100u  /* the control interval: ten looks a second */
+#define LEASE_MS        2000u /* how long load may run without a word from the coordinator */
+#define LEASE_MS_MIN    500u  /* five ticks; a shorter one ends on ordinary jitter */
 #define LEASE_MS_MAX    30000u
-#define SAMPLE_MS       1000u  /* histograms once a second */
-#define SAMPLE_MS_MAX   8000u  /* the slowest a busy coordinator may ask for */
+#define SAMPLE_MS       1000u /* histograms once a second */
+#define SAMPLE_MS_MAX   8000u /* the slowest a busy coordinator may ask for */
 #define FINAL_REPEAT_MS 250u
 #define FINAL_MS_MAX    30000u /* an agent gives its last word so long to a silent coordinator */
 
@@ -56,7 +56,8 @@
 #define LEASE_DRIFT 1.02
 
 static_assert(SAMPLE_BYTES_MAX < MESSAGE_BYTES_MAX, "a sample must fit in one message");
-static_assert(ASSIGNMENT_BYTES_MAX < AGENT_MESSAGE_BYTES_MAX, "an assignment must fit in a WELCOME");
+static_assert(ASSIGNMENT_BYTES_MAX < AGENT_MESSAGE_BYTES_MAX,
+              "an assignment must fit in a WELCOME");
 static_assert((uint64_t)AGENTS_MAX * CONCURRENCY_MAX * 1000u <= UINT64_MAX / 2,
               "the sum of all setpoints, in thousandths");
 
