@@ -30,8 +30,10 @@ bool error_prefix(struct error *error, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(error->message, sizeof error->message, format, arguments);
     va_end(arguments);
-    if (length >= 0 && (size_t)length < sizeof error->message)
-        snprintf(error->message + length, sizeof error->message - (size_t)length, ": %s", sentence);
+    int room = (int)sizeof error->message - length - (int)sizeof ": ";
+    if (length >= 0 && room > 0)
+        snprintf(error->message + length, sizeof error->message - (size_t)length, ": %.*s", room,
+                 sentence);
     return false;
 }
 

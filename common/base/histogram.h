@@ -52,8 +52,8 @@ uint64_t histogram_cell_high(uint32_t index);
 /** Adds all of `other`. */
 void histogram_add(struct histogram *histogram, const struct histogram *other);
 
-/** The value at or under which `quantile` (0 to 1) of the counts lie: the upper end of its cell, but
- *  never above max_ns; 0 when empty. */
+/** The value at or under which `quantile` (0 to 1) of the counts lie: the upper end of its cell,
+ *  but never above max_ns; 0 when empty. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
 
 /** Mean in ns of the exact values; 0 when empty. */

@@ -19,17 +19,17 @@ void loop_destroy(struct loop *loop);
 
 /** Calls `ready` whenever `descriptor` has any of `events` (level-triggered), with `context`
  *  borrowed. Watching a watched descriptor again changes its events and callback. The descriptor
- * stays the caller's, who unwatches it before closing it. False: ERROR_SYSTEM, ERROR_MEMORY. */
+ *  stays the caller's, who unwatches it before closing it. False: ERROR_SYSTEM, ERROR_MEMORY. */
 bool loop_watch(struct loop *loop, int descriptor, uint32_t events, loop_ready *ready,
                 void *context, struct error *error);
 void loop_unwatch(struct loop *loop, int descriptor);
 
 /** Calls `timer` each `interval_ns` on a fixed grid from now; ticks missed while late are not made
- * up. At most 8 timers. */
+ *  up. At most 8 timers. */
 void loop_every(struct loop *loop, uint64_t interval_ns, loop_timer *timer, void *context);
 
 /** Runs callbacks until loop_stop(), which may also come before: then it returns at once.
- * Descriptors that are ready come before timers that are due. */
+ *  Descriptors that are ready come before timers that are due. */
 void loop_run(struct loop *loop);
 
 /** Ends loop_run() after the present callback. From the loop's own thread only. */

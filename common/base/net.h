@@ -24,13 +24,13 @@ struct address {
 
 /** Resolves `host` (name, IPv4 or IPv6 text, with or without brackets) and `port` by the system's
  *  resolver; blocks. "" is every address of this machine, to listen at. Fills
- * `addresses[ADDRESSES_MAX]` in the order to try and `count` (1 or more). False: ERROR_TARGET with
- * a sentence that names host and reason. */
+ *  `addresses[ADDRESSES_MAX]` in the order to try and `count` (1 or more). False: ERROR_TARGET with
+ *  a sentence that names host and reason. */
 bool net_resolve(const char *host, uint16_t port, struct address *addresses, uint32_t *count,
                  struct error *error);
 
 /** Splits "HOST:PORT", "[V6]:PORT" or ":PORT" (host "") into `host[host_bytes]`, without brackets,
- * and `port` (0 to 65535). False: ERROR_USAGE. */
+ *  and `port` (0 to 65535). False: ERROR_USAGE. */
 bool net_split(const char *text, char *host, size_t host_bytes, uint16_t *port,
                struct error *error);
 
@@ -48,10 +48,9 @@ int net_listen(const struct address *address, bool shared, int backlog, struct e
 uint16_t net_port(int descriptor);
 
 /** Begins a connection (non-blocking, close-on-exec, TCP_NODELAY): returns the descriptor, or
- * -errno.
- *  `*connected` tells whether it is there already; otherwise wait until it is writable, then ask
- *  net_connect_result(). A socket that the kernel would join to itself is -ECONNREFUSED: nobody
- *  listens there. The caller owns the descriptor. */
+ *  -errno. `*connected` tells whether it is there already; otherwise wait until it is writable,
+ * then ask net_connect_result(). A socket that the kernel would join to itself is -ECONNREFUSED:
+ * nobody listens there. The caller owns the descriptor. */
 int net_connect(const struct address *address, bool *connected);
 
 /** 0 when a pending connect succeeded, else the errno it failed with. */

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DIGITS_MAX        18  /* of one number; more do not fit 64 bits, and nobody means them */
-#define NEAREST_BYTES_MAX 64u /* a longer word is no slip of the finger */
-#define WHOLE_MAX         0x1p63 /* results above this are refused before they are turned into integers */
+#define DIGITS_MAX        18     /* of one number; more do not fit 64 bits */
+#define NEAREST_BYTES_MAX 64u    /* a longer word is no slip of the finger */
+#define WHOLE_MAX         0x1p63 /* a result from here on is refused: it may not fit an integer */
 
 struct suffix {
     const char *word;
