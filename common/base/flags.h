@@ -1,4 +1,5 @@
-/** Command lines, GNU style, over getopt_long: one table of flags drives parsing, environment twins and --help. */
+/** Command lines, GNU style, over getopt_long: one table of flags drives parsing, environment twins
+ *  and --help. */
 #ifndef CLOBBER_BASE_FLAGS_H
 #define CLOBBER_BASE_FLAGS_H
 
@@ -7,9 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** Takes one value of a flag: from the command line, or from its environment twin (`CLOBBER_` and the name
- *  in capitals with `_`). `value` is "" for a flag without argument (an environment twin of such a flag
- *  counts unless empty, "0" or "false"). False: `error` holds a sentence; flags.c names the flag in front. */
+/** Takes one value of a flag: from the command line, or from its environment twin (`CLOBBER_` and
+ *  the name in capitals with `_`). `value` is borrowed for as long as the process lives; it is ""
+ *  for a flag without argument (an environment twin of such a flag counts unless empty, "0" or
+ *  "false"). False: `error` holds a sentence; flags.c names the flag in front. */
 typedef bool flag_take(void *context, const char *value, struct error *error);
 
 struct flag {
@@ -34,10 +36,13 @@ struct flags {
 
 enum flags_outcome { FLAGS_OK, FLAGS_HELP, FLAGS_BAD };
 
-/** Reads environment twins first, then `arguments[count]` (without the command's name); the command
- *  line beats the environment: a flag given on it is not read from there. Words that are no flags go into
- *  `words[words_max]` (borrowed from `arguments`), their number into `words_count`; "-" is a word.
- *  FLAGS_HELP: --help was given and has been printed to stdout. FLAGS_BAD: ERROR_USAGE, nearest flag suggested. */
+/** Reads `arguments[count]` (without the command's name) in their order, then the environment twins
+ *  of the flags that were not among them: the command line beats the environment. An empty variable
+ *  is none. Words that are no flags, and all behind "--", go into `words[words_max]` (borrowed from
+ *  `arguments`), their number into `words_count`; "-" is a word. GNU forms all count: "-d5s",
+ *  "--rate=5", "--dur 5s". FLAGS_HELP: --help or -h was given and has been printed to stdout.
+ *  FLAGS_BAD: ERROR_USAGE, the nearest flag suggested. Uses getopt_long, so for one thread at a
+ *  time. */
 enum flags_outcome flags_read(const struct flags *flags, int count, char **arguments, void *context,
                               const char **words, size_t *words_count, struct error *error);
 

@@ -4,7 +4,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-/** Lines above `level` are not written. Default: LOG_WARNING. Call before any other thread starts. */
+/** Lines above `level` are not written. Default: LOG_WARNING. Call before threads start. */
 void log_set_level(enum log_level level);
 
 /** Writes one line "clobber: LEVEL sentence" (printf style) in one write; control characters in
