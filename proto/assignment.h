@@ -14,17 +14,18 @@
 struct assignment_request {
     const char *name; /* ends with NUL */
     uint32_t weight;
-    const uint8_t *bytes; /* what is sent: a whole HTTP request, or the tcp payload; byte_count may be 0 for tcp */
+    const uint8_t *bytes; /* what is sent: a whole HTTP request, or the tcp payload; byte_count may
+                             be 0 for tcp */
     size_t byte_count;
-    bool head; /* http: the answer has no body whatever its headers say */
-    uint16_t expect_status; /* http: 0: any below 400 */
+    bool head;                    /* http: the answer has no body whatever its headers say */
+    uint16_t expect_status;       /* http: 0: any below 400 */
     const uint8_t *expect_prefix; /* tcp: the answer must begin with it */
     size_t expect_prefix_count;
     bool reconnect; /* tcp: a new connection for each request */
 };
 
 struct assignment {
-    char workload[32]; /* "http1" or "tcp": a row of agent/workload.c */
+    char workload[32];             /* "http1" or "tcp": a row of agent/workload.c */
     char host[NAME_BYTES_MAX + 1]; /* resolved by each agent for itself */
     uint16_t port;
     bool open_arrivals;
@@ -35,11 +36,12 @@ struct assignment {
     uint64_t duration_ns;     /* of the whole run, for the owner's ceiling */
     uint32_t concurrency_max; /* the plan's ceiling over all agents */
     double rate_max_per_s;    /* the largest goal of the plan, for the owner's ceiling; 0: none */
-    uint32_t request_count; /* 1 to REQUEST_NAMES_MAX */
+    uint32_t request_count;   /* 1 to REQUEST_NAMES_MAX */
     struct assignment_request requests[REQUEST_NAMES_MAX];
 };
 
-/** Encodes into `bytes[ASSIGNMENT_BYTES_MAX]`; `*byte_count` is what it took. False: ERROR_LIMIT, too large. */
+/** Encodes into `bytes[ASSIGNMENT_BYTES_MAX]`; `*byte_count` is what it took. False: ERROR_LIMIT,
+ * too large. */
 bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size_t *byte_count,
                        struct error *error);
 /** `bytes` must outlive what is decoded. `texts` takes the names and their NULs: at least

@@ -4,14 +4,19 @@
 
 #include "proto/counters.h"
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct wire_reader;
+struct wire_writer;
 
 enum beat_flag {
     BEAT_CPU_SATURATED = 1u << 0, /* a lane's CPU above 90 % since the last beat */
     BEAT_FD_LIMIT = 1u << 1,      /* a connection was not made for want of a descriptor */
     BEAT_LOCAL_PORTS = 1u << 2,   /* ... of a local port */
     BEAT_LEASE_EXPIRED = 1u << 3, /* the lease has ended; nothing is started */
-    BEAT_STOOD_STILL = 1u << 4,   /* the generator itself stood still since the last beat (20 ms or more) */
+    BEAT_STOOD_STILL =
+        1u << 4, /* the generator itself stood still since the last beat (20 ms or more) */
 };
 
 struct beat {
@@ -21,14 +26,21 @@ struct beat {
     struct counters counters; /* since the incarnation began, all phases */
     uint64_t cpu_ns;          /* of all lanes */
     /* gauges */
-    uint32_t workers;    /* that exist, connecting ones included */
-    uint32_t in_flight;  /* with a request */
-    uint32_t backlog;    /* due and not started */
-    uint32_t demand_peak; /* the largest in flight + backlog since the last beat */
-    uint32_t lanes;       /* that carry load now */
+    uint32_t workers;            /* that exist, connecting ones included */
+    uint32_t in_flight;          /* with a request */
+    uint32_t backlog;            /* due and not started */
+    uint32_t demand_peak;        /* the largest in flight + backlog since the last beat */
+    uint32_t lanes;              /* that carry load now */
     uint32_t lane_load_permille; /* the busiest lane's CPU since the last beat, 0 to 1000 */
     uint32_t send_lag_max_us;    /* the longest since the last beat */
     uint32_t flags;              /* enum beat_flag */
 };
+
+/** The fields of a beat, in their order, after the envelope: BEAT_FIELDS objects of an array that
+ * the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
+ * names what is wrong. False: ERROR_PROTOCOL, result untouched. */
+#define BEAT_FIELDS 13u
+void beat_encode(const struct beat *beat, struct wire_writer *writer);
+bool beat_decode(struct wire_reader *reader, struct beat *beat, struct error *error);
 
 #endif

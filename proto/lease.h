@@ -1,5 +1,5 @@
-/** Grants not yet acknowledged, and their ends: what one agent may be running at most. Pure; kept by the
- *  coordinator per agent. protocol.md, decisions 3 and 5. */
+/** Grants not yet acknowledged, and their ends: what one agent may be running at most. Pure; kept
+ * by the coordinator per agent. protocol.md, decisions 3 and 5. */
 #ifndef CLOBBER_PROTO_LEASE_H
 #define CLOBBER_PROTO_LEASE_H
 
@@ -8,18 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LEASE_GRANTS_MAX 64u /* a lease of 2 s at ten a second is 20; a full list merges its oldest two */
+#define LEASE_GRANTS_MAX                                                                           \
+    64u /* a lease of 2 s at ten a second is 20; a full list merges its oldest two */
 
 struct grant {
     uint64_t seq;
     uint64_t concurrency_milli;
     uint64_t rate_milli;
-    uint64_t echo_received_ns; /* coordinator's clock: when the BEAT came whose time this grant echoes */
+    uint64_t
+        echo_received_ns; /* coordinator's clock: when the BEAT came whose time this grant echoes */
 };
 
 /** What one agent holds. Plain data; a zeroed one holds nothing. */
 struct lease {
-    struct grant held;   /* the newest acknowledged one; seq 0: none */
+    struct grant held; /* the newest acknowledged one; seq 0: none */
     uint32_t count;
     struct grant open[LEASE_GRANTS_MAX]; /* sent after `held`, not acknowledged, oldest first */
 };
