@@ -205,8 +205,12 @@ int net_connect(const struct address *address, bool *connected)
         done = true;
     else if (errno != EINPROGRESS && errno != EINTR) /* interrupted, it goes on all the same */
         reason = errno;
-    if (reason == 0 && meets_itself(descriptor, address))
+    if (reason == 0 && meets_itself(descriptor, address)) {
+        struct linger reset = {.l_onoff = 1,
+                               .l_linger = 0}; /* or the port would rest in TIME_WAIT */
+        (void)setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         reason = ECONNREFUSED;
+    }
     if (reason != 0) {
         close(descriptor);
         return -reason;
