@@ -35,8 +35,12 @@ static void twin_name(const char *name, char *twin)
 {
     int length = snprintf(twin, TWIN_BYTES, "CLOBBER_%s", name);
     CHECK(length > 0 && length < (int)TWIN_BYTES);
-    for (char *at = twin; *at != '\0'; at++)
-        *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+    for (char *at = twin; *at != '\0'; at++) {
+        if (*at == '-')
+            *at = '_';
+        else
+            *at = (char)toupper((unsigned char)*at);
+    }
 }
 
 /* Writes the left column of help: "-d, --duration DURATION". */

@@ -198,25 +198,22 @@ int net_connect(const struct address *address, bool *connected)
     if (descriptor < 0)
         return -errno;
     int reason = 0;
-    bool done = false;
-    if (set_on(descriptor, IPPROTO_TCP, TCP_NODELAY) != 0)
+    if (set_on(descriptor, IPPROTO_TCP, TCP_NODELAY) != 0 ||
+        connect(descriptor, &address->as.any, address->bytes) != 0) {
         reason = errno;
-    else if (connect(descriptor, &address->as.any, address->bytes) == 0)
-        done = true;
-    else if (errno != EINPROGRESS && errno != EINTR) /* interrupted, it goes on all the same */
-        reason = errno;
-    if (reason == 0 && meets_itself(descriptor, address)) {
-        struct linger reset = {.l_onoff = 1,
-                               .l_linger = 0}; /* or the port would rest in TIME_WAIT */
+    }
+    bool pending = reason == EINPROGRESS || reason == EINTR; /* interrupted, it goes on */
+    if (reason == 0 || pending) {
+        if (!meets_itself(descriptor, address)) {
+            *connected = !pending;
+            return descriptor;
+        }
+        struct linger reset = {.l_onoff = 1, .l_linger = 0}; /* else the port rests in TIME_WAIT */
         (void)setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         reason = ECONNREFUSED;
     }
-    if (reason != 0) {
-        close(descriptor);
-        return -reason;
-    }
-    *connected = done;
-    return descriptor;
+    close(descriptor);
+    return -reason;
 }
 
 int net_connect_result(int descriptor)

@@ -312,11 +312,9 @@ const char *units_show_share(double share, char *text)
     int decimals = 3;
     if (percent >= 100.0)
         decimals = 0;
-    else if (percent >= 99.0) /* what lacks to the whole is the news */
-        decimals = 2;
-    else if (percent >= 10.0)
+    else if (percent >= 10.0 && percent < 99.0)
         decimals = 1;
-    else if (percent >= 1.0)
+    else if (percent >= 1.0) /* from 99 % on, what lacks to the whole is the news */
         decimals = 2;
     /* One error in ten million is small, but not none. */
     for (double digit = percent * 1e3; digit > 0.0 && digit < 1.0 && decimals < 12; digit *= 10.0)
