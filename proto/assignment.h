@@ -12,11 +12,10 @@
 /** One kind of request. Text and bytes are borrowed: from the plan when encoding, from the encoded
  *  bytes when decoded. */
 struct assignment_request {
-    const char *name; /* ends with NUL */
-    uint32_t weight;
-    const uint8_t *bytes; /* what is sent: a whole HTTP request, or the tcp payload; byte_count may
-                             be 0 for tcp */
-    size_t byte_count;
+    const char *name;             /* ends with NUL */
+    uint32_t weight;              /* 1 to WEIGHT_MAX */
+    const uint8_t *bytes;         /* what is sent: a whole HTTP request, or the tcp payload */
+    size_t byte_count;            /* tcp: may be 0 */
     bool head;                    /* http: the answer has no body whatever its headers say */
     uint16_t expect_status;       /* http: 0: any below 400 */
     const uint8_t *expect_prefix; /* tcp: the answer must begin with it */
@@ -35,13 +34,14 @@ struct assignment {
     uint32_t phases;          /* 1 to STAGES_MAX + 1; setpoints name one below it */
     uint64_t duration_ns;     /* of the whole run, for the owner's ceiling */
     uint32_t concurrency_max; /* the plan's ceiling over all agents */
-    double rate_max_per_s;    /* the largest goal of the plan, for the owner's ceiling; 0: none */
+    double rate_max_per_s;    /* the largest goal of the plan, for the owner's ceiling; 0: none;
+                                 travels in thousandths */
     uint32_t request_count;   /* 1 to REQUEST_NAMES_MAX */
     struct assignment_request requests[REQUEST_NAMES_MAX];
 };
 
-/** Encodes into `bytes[ASSIGNMENT_BYTES_MAX]`; `*byte_count` is what it took. False: ERROR_LIMIT,
- * too large. */
+/** Encodes into `bytes[ASSIGNMENT_BYTES_MAX]`; `*byte_count` is what it took.
+ *  False: ERROR_LIMIT, too large. */
 bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size_t *byte_count,
                        struct error *error);
 /** `bytes` must outlive what is decoded. `texts` takes the names and their NULs: at least

@@ -15,8 +15,7 @@ enum beat_flag {
     BEAT_FD_LIMIT = 1u << 1,      /* a connection was not made for want of a descriptor */
     BEAT_LOCAL_PORTS = 1u << 2,   /* ... of a local port */
     BEAT_LEASE_EXPIRED = 1u << 3, /* the lease has ended; nothing is started */
-    BEAT_STOOD_STILL =
-        1u << 4, /* the generator itself stood still since the last beat (20 ms or more) */
+    BEAT_STOOD_STILL = 1u << 4,   /* the generator stood still for 20 ms or more since then */
 };
 
 struct beat {
@@ -37,8 +36,8 @@ struct beat {
 };
 
 /** The fields of a beat, in their order, after the envelope: BEAT_FIELDS objects of an array that
- * the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
- * names what is wrong. False: ERROR_PROTOCOL, result untouched. */
+ *  the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
+ *  names what is wrong. False: ERROR_PROTOCOL, result untouched. */
 #define BEAT_FIELDS 13u
 void beat_encode(const struct beat *beat, struct wire_writer *writer);
 bool beat_decode(struct wire_reader *reader, struct beat *beat, struct error *error);

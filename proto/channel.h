@@ -1,5 +1,5 @@
 /** A ROUTER or DEALER that speaks struct message: high-water marks, linger, size limit; the only
- * door to zmq.h. One channel belongs to one thread for life. CURVE and ZAP join here. */
+ *  door to zmq.h. One channel belongs to one thread for life. CURVE and ZAP join here. */
 #ifndef CLOBBER_PROTO_CHANNEL_H
 #define CLOBBER_PROTO_CHANNEL_H
 
@@ -18,20 +18,19 @@ struct peer_id {
 };
 
 enum channel_outcome {
-    CHANNEL_MESSAGE, /* `message` is filled; it borrows the channel's buffer until the next receive
-                      */
+    CHANNEL_MESSAGE, /* `message` is filled; it borrows the channel's until the next receive */
     CHANNEL_EMPTY,   /* nothing waits */
     CHANNEL_BAD,     /* a frame was dropped: `error` says why, `from` who */
 };
 
 /** Counts since the channel was made. */
 struct channel_counts {
-    uint64_t sent, received, bad,
-        unsent; /* unsent: EAGAIN, EHOSTUNREACH; the level goes again next tick */
+    uint64_t sent, received, bad;
+    uint64_t unsent; /* EAGAIN, EHOSTUNREACH; the level goes again next tick */
 };
 
 /** The coordinator's side: binds `endpoint` (tcp://ADDRESS:PORT, port 0: the kernel's choice;
- * ipc://PATH). NULL: ERROR_USAGE or ERROR_SYSTEM. The caller owns it: channel_close(). */
+ *  ipc://PATH). NULL: ERROR_USAGE or ERROR_SYSTEM. The caller owns it: channel_close(). */
 struct channel *channel_bind(const char *endpoint, struct error *error);
 /** The agent's side. Returns at once; the connection comes when it can. */
 struct channel *channel_connect(const char *endpoint, struct error *error);
@@ -39,8 +38,7 @@ void channel_close(struct channel *channel);
 
 /** The endpoint as bound, with the real port. Borrowed. */
 const char *channel_endpoint(const struct channel *channel);
-/** Whether `endpoint` is one that only this machine can reach: ipc, or tcp on a loopback address.
- */
+/** Whether only this machine can reach `endpoint`: ipc, or tcp on a loopback address. */
 bool channel_endpoint_is_local(const char *endpoint);
 
 /** Readable (edge-like: drain with channel_receive() until CHANNEL_EMPTY after every wake-up and

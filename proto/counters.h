@@ -1,7 +1,7 @@
 /** The cumulative counts of one agent's life, or of one phase of it: what the ledger is made of.
  *
  *  Always: planned = started + not_started + backlog, started = ok + failed + timed_out + in
- * flight; in a final word the backlog is 0. */
+ *  flight; in a final word the backlog is 0. */
 #ifndef CLOBBER_PROTO_COUNTERS_H
 #define CLOBBER_PROTO_COUNTERS_H
 
@@ -41,12 +41,12 @@ struct counters counters_since(const struct counters *newer, const struct counte
 bool counters_monotone(const struct counters *newer, const struct counters *older);
 
 /** Above what any agent can count in RUN_S_MAX at RATE_PER_S_MAX, and so small that AGENTS_MAX of
- * them, all classes together, never wrap. Counts of bytes and sums of ns have no such bound. */
+ *  them, all classes together, never wrap. Counts of bytes and sums of ns have no such bound. */
 #define COUNTERS_COUNT_MAX (UINT64_C(1) << 46)
 
 /** One nested array on the wire, `failed` an array inside it. Decoding also checks the ledger's
- * rules: started + not_started <= planned, ended <= started, unwritten <= ended. Encoding does not:
- * what an agent miscounts is named by the coordinator, not by the death of the agent. */
+ *  rules: started + not_started <= planned, ended <= started, unwritten <= ended. Encoding does
+ *  not: what an agent miscounts the coordinator names; it is no reason for the agent to die. */
 void counters_encode(const struct counters *counters, struct wire_writer *writer);
 bool counters_decode(struct wire_reader *reader, struct counters *counters, struct error *error);
 

@@ -1,5 +1,5 @@
 /** Grants not yet acknowledged, and their ends: what one agent may be running at most. Pure; kept
- * by the coordinator per agent. protocol.md, decisions 3 and 5. */
+ *  by the coordinator per agent. docs/protocol.md, "Leases". */
 #ifndef CLOBBER_PROTO_LEASE_H
 #define CLOBBER_PROTO_LEASE_H
 
@@ -8,15 +8,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LEASE_GRANTS_MAX                                                                           \
-    64u /* a lease of 2 s at ten a second is 20; a full list merges its oldest two */
+/* A lease of 2 s at ten a second is 20; a full list merges its oldest two. */
+#define LEASE_GRANTS_MAX 64u
 
 struct grant {
     uint64_t seq;
     uint64_t concurrency_milli;
     uint64_t rate_milli;
-    uint64_t
-        echo_received_ns; /* coordinator's clock: when the BEAT came whose time this grant echoes */
+    uint64_t echo_received_ns; /* coordinator's clock: when the BEAT came that this grant echoes */
 };
 
 /** What one agent holds. Plain data; a zeroed one holds nothing. */
@@ -33,7 +32,8 @@ void lease_acknowledge(struct lease *lease, uint64_t applied_seq);
 /** On the coordinator's clock: when the last of the grants has ended whatever the agent does:
  *  1.02 x lease + one tick after the newest echo was received. 0: holds nothing. */
 uint64_t lease_end_ns(const struct lease *lease, uint32_t lease_ms);
-/** What may be running or due at most now; 0 once the lease has ended. */
+/** What may be running or due at most now: the largest of the grants that have not ended, each
+ *  1.02 x lease + one tick after its own echo was received. 0 once the lease has ended. */
 uint64_t lease_concurrency_milli(const struct lease *lease, uint32_t lease_ms, uint64_t now_ns);
 uint64_t lease_rate_milli(const struct lease *lease, uint32_t lease_ms, uint64_t now_ns);
 /** Forgets all: the agent said its final word, or is another incarnation. */

@@ -82,9 +82,9 @@ struct bye {
 };
 
 /** The fields of each, in their order, after the envelope: NAME_FIELDS objects of an array that the
- * caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding names
- * what is wrong. False: ERROR_PROTOCOL, result untouched. A HELLO of another major version is read
- * as far as its name, the first HELLO_LASTING_FIELDS, which no version changes. */
+ *  caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding names
+ *  what is wrong. False: ERROR_PROTOCOL, result untouched. A HELLO of another major version is read
+ *  as far as its name, the first HELLO_LASTING_FIELDS, which no version changes. */
 #define HELLO_FIELDS         12u
 #define HELLO_LASTING_FIELDS 5u
 #define WELCOME_FIELDS       11u

@@ -55,12 +55,14 @@ struct message {
 
 /** Encodes into `bytes[capacity]`; returns the bytes written, 0 when it does not fit. */
 size_t message_encode(const struct message *message, uint8_t *bytes, size_t capacity);
-/** Decodes all of `bytes[byte_count]`, which cost time and stack in proportion, and no heap. Up to
- *  WIRE_UNKNOWN_FIELDS_MAX fields at the end that this version does not know are skipped, in HELLO
- * and REFUSE none (they never change), in WELCOME only when its minor version is newer than ours;
- * for the others the caller knows the peer's version. RESET and DATA are known by name and refused.
- * What the message points at is borrowed from there. A HELLO of another major version decodes as
- * far as its name, so that it can be refused with a sentence. False: ERROR_PROTOCOL. */
+/** Decodes all of `bytes[byte_count]`, in time that grows with them and without the heap; what the
+ *  message points at is borrowed from there. RESET and DATA are known by name and refused. False:
+ *  ERROR_PROTOCOL, result untouched.
+ *
+ *  Up to WIRE_UNKNOWN_FIELDS_MAX fields at the end that this version does not know are skipped: in
+ *  WELCOME when its minor version is newer than ours, in HELLO and REFUSE never (they do not
+ *  change); for the others the caller knows the peer's version. A HELLO of another major version
+ *  decodes as far as its name, so that it can be refused with a sentence. */
 bool message_decode(const uint8_t *bytes, size_t byte_count, struct message *message,
                     struct error *error);
 

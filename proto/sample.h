@@ -1,9 +1,9 @@
 /** sample and final: cumulative counters and histograms of one phase.
  *
  *  Histograms travel sparse: varint pairs (cells skipped, count). One phase may take several
- * messages: parts 0 to parts - 1 of one `t_to`, each with the same counters and with some of the
- * histograms. FINAL is the same for the last time: one or more messages for each phase, each
- * acknowledged by its envelope's seq. */
+ *  messages: parts 0 to parts - 1 of one `t_to`, each with the same counters and with some of the
+ *  histograms. FINAL is the same for the last time: one or more messages for each phase, each
+ *  acknowledged by its envelope's seq. */
 #ifndef CLOBBER_PROTO_SAMPLE_H
 #define CLOBBER_PROTO_SAMPLE_H
 
@@ -53,9 +53,9 @@ struct sample_histogram {
 
 struct sample {
     uint32_t phase;
-    uint32_t part, parts; /* part < parts */
-    uint64_t t_from,
-        t_to; /* agent's clock: the phase's begin, and the moment read (or the phase's end) */
+    uint32_t part, parts;     /* part < parts */
+    uint64_t t_from;          /* agent's clock: the phase's begin */
+    uint64_t t_to;            /* ... and the moment read, or the phase's end */
     struct counters counters; /* of this phase */
     uint32_t status_count;
     struct status_count statuses[SAMPLE_STATUSES_MAX];
@@ -80,13 +80,12 @@ struct final {
     uint32_t last_phase; /* how many phases this agent reports, less one: 0 to last_phase come */
     struct counters counters; /* all phases: the agent's last word for the ledger */
     uint64_t cpu_ns;
-    uint32_t
-        crc32c; /* of all bytes of the message before it: written by encode, checked by decode */
+    uint32_t crc32c; /* of the whole message before it: written by encode, checked by decode */
 };
 
-/** The fields of each, in their order, after the envelope: NAME_FIELDS objects of an array that the
- * caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding names
- * what is wrong. False: ERROR_PROTOCOL, result untouched. */
+/** The fields of each, in their order, after the envelope: NAME_FIELDS objects of an array that
+ *  the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
+ *  names what is wrong. False: ERROR_PROTOCOL, result untouched. */
 #define SAMPLE_FIELDS 9u
 #define FINAL_FIELDS  (SAMPLE_FIELDS + 6u)
 void sample_encode(const struct sample *sample, struct wire_writer *writer);
@@ -94,12 +93,12 @@ bool sample_decode(struct wire_reader *reader, struct sample *sample, struct err
 void final_encode(const struct final *final, struct wire_writer *writer);
 bool final_decode(struct wire_reader *reader, struct final *final, struct error *error);
 
-/** Encodes `histogram` sparse into `bytes[capacity]`: total, sum, min, max, then the cells. Returns
- * the bytes written, 0 when it does not fit. At most HISTOGRAM_BYTES_MAX. */
+/** Encodes `histogram` sparse into `bytes[capacity]`: total, sum, min, max, then the cells.
+ *  Returns the bytes written, 0 when it does not fit. At most HISTOGRAM_BYTES_MAX. */
 #define HISTOGRAM_BYTES_MAX (40u + HISTOGRAM_CELLS * 11u)
 size_t sample_histogram_encode(const struct histogram *histogram, uint8_t *bytes, size_t capacity);
-/** Reads it back; checks that the cells sum to the total, that min <= max, and that nothing is left
- * over. False: ERROR_PROTOCOL, result untouched. */
+/** Reads it back; checks that the cells sum to the total, that min <= max, and that nothing is
+ *  left over. False: ERROR_PROTOCOL, result untouched. */
 bool sample_histogram_decode(const uint8_t *bytes, size_t byte_count, struct histogram *histogram,
                              struct error *error);
 

@@ -15,14 +15,13 @@ struct wire_writer;
 struct setpoint {
     uint64_t floor_milli;       /* workers kept ready; equal to the cap unless arrivals are open */
     uint64_t concurrency_milli; /* the cap, in thousandths of a worker; 0: pause */
-    uint64_t rate_milli;  /* thousandths of requests/s; 0: nothing falls due (closed arrivals: no
-                             pacing) */
-    uint32_t drop_age_ms; /* a due request older than this is not started */
-    uint32_t phase;       /* requests due from now on belong to it */
-    uint32_t sample_ms;   /* 1 to SAMPLE_MS_MAX */
-    uint64_t echo_t;     /* the agent's own time from its last beat: its lease runs from here, never
-                            from receipt */
-    uint64_t index_from; /* where requests are numbered: a block of the global index; else 0 */
+    uint64_t rate_milli;        /* of requests/s; 0: nothing is due (closed arrivals: no pacing) */
+    uint32_t drop_age_ms;       /* a due request older than this is not started */
+    uint32_t phase;             /* requests due from now on belong to it */
+    uint32_t sample_ms;         /* 1 to SAMPLE_MS_MAX */
+    uint64_t echo_t;            /* the agent's own time from its last beat: its lease runs from
+                                   here, never from receipt */
+    uint64_t index_from;        /* where requests are numbered: a block of the global index */
     uint64_t index_count;
 };
 
@@ -39,9 +38,9 @@ struct final_ack {
     uint64_t started, ok; /* as the coordinator took them: the agent checks that they are equal */
 };
 
-/** The fields of each, in their order, after the envelope: NAME_FIELDS objects of an array that the
- * caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding names
- * what is wrong. False: ERROR_PROTOCOL, result untouched. */
+/** The fields of each, in their order, after the envelope: NAME_FIELDS objects of an array that
+ *  the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
+ *  names what is wrong. False: ERROR_PROTOCOL, result untouched. */
 #define SETPOINT_FIELDS  9u
 #define STOP_FIELDS      3u
 #define FINAL_ACK_FIELDS 3u

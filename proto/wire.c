@@ -60,7 +60,7 @@ static const struct form *form_of(uint8_t first)
 }
 
 /** Describes the object at `position` (below `length`), and that it lies within the bytes: a str or
- * bin whole, an array with at least one byte for each element it declares. */
+ *  bin whole, an array with at least one byte for each element it declares. */
 static bool item_read(const uint8_t *bytes, size_t length, size_t position, struct item *item,
                       struct error *error)
 {

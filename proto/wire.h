@@ -1,12 +1,12 @@
 /** msgpack behind a bounded reader and writer with field names; the only door to msgpack.h.
  *
  *  The scan: before msgpack-c sees a byte, declared lengths are checked against the bytes that are
- * left, depth against WIRE_DEPTH_MAX and the count of elements against WIRE_ELEMENTS_MAX. Only
- * arrays, unsigned integers, str and bin pass; maps, floats, ext, nil, booleans and signed integers
- * do not.
+ *  left, depth against WIRE_DEPTH_MAX and the count of elements against WIRE_ELEMENTS_MAX. Only
+ *  arrays, unsigned integers, str and bin pass; maps, floats, ext, nil, booleans and signed
+ * integers do not.
  *
  *  Reading walks the objects in the order of their bytes, an array's elements after its header; it
- * takes time in proportion to the bytes and allocates nothing. */
+ *  takes time in proportion to the bytes and allocates nothing. */
 #ifndef CLOBBER_PROTO_WIRE_H
 #define CLOBBER_PROTO_WIRE_H
 
@@ -55,7 +55,7 @@ bool wire_get_u16(struct wire_reader *reader, const char *name, uint16_t minimum
 /** An unsigned integer, 0 or 1. */
 bool wire_get_bool(struct wire_reader *reader, const char *name, bool *value, struct error *error);
 /** Copies a str of at most `text_bytes - 1` bytes, without NUL inside, into `text` and ends it with
- * NUL. */
+ *  NUL. */
 bool wire_get_text(struct wire_reader *reader, const char *name, char *text, size_t text_bytes,
                    struct error *error);
 /** Borrows a bin of `minimum` to `maximum` bytes. */

@@ -62,7 +62,6 @@ static const struct beat beat = {
     .t_agent = 123456789013,
     .applied_seq = 17,
     .lease_left_ms = 1900,
-    .counters = counters,
     .cpu_ns = 400000000,
     .workers = 20,
     .in_flight = 1,
@@ -92,7 +91,6 @@ static const struct sample sample = {
     .parts = 1,
     .t_from = 100000000000,
     .t_to = 123456789014,
-    .counters = counters,
     .status_count = 2,
     .statuses = {{200, 900, 0}, {503, 10, 10}},
     .request_count = 2,
@@ -125,20 +123,23 @@ struct message messages_example(enum message_type type)
         break;
     case MESSAGE_BEAT:
         message.as.beat = beat;
+        message.as.beat.counters = counters;
         break;
     case MESSAGE_SETPOINT:
         message.as.setpoint = setpoint;
         break;
     case MESSAGE_SAMPLE:
         message.as.sample = sample;
+        message.as.sample.counters = counters;
         break;
     case MESSAGE_FINAL:
-        message.as.final = (struct final){.sample = sample,
-                                          .applied_seq = 18,
+        message.as.final = (struct final){.applied_seq = 18,
                                           .reason = FINAL_INTERRUPTED,
                                           .last_phase = 3,
                                           .counters = counters,
                                           .cpu_ns = 400000001};
+        message.as.final.sample = sample;
+        message.as.final.sample.counters = counters;
         break;
     case MESSAGE_FINAL_ACK:
         message.as.final_ack = (struct final_ack){.seq = 76, .started = 980, .ok = 900};
