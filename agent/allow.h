@@ -9,7 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ALLOW_RULES_MAX 64u
+#define ALLOW_RULES_MAX       64u
+#define ALLOW_RULE_TEXT_BYTES 272u /* the longest name, a colon and a port */
+#define ALLOW_TEXT_BYTES      (ALLOW_RULES_MAX * ALLOW_RULE_TEXT_BYTES)
 
 struct allow_rule {
     char host[256];         /* a name, or "" for a network */
@@ -24,13 +26,17 @@ struct allow {
     struct allow_rule rules[ALLOW_RULES_MAX];
 };
 
-/** Adds "HOST[:PORT]" or "CIDR". False: ERROR_USAGE. */
+/** Adds "HOST[:PORT]" or "CIDR". Names are kept in small letters; a network with bits set beyond
+ * its prefix is refused. False: ERROR_USAGE, nothing added. */
 bool allow_add(struct allow *allow, const char *text, struct error *error);
-/** Whether the target that the plan calls `host`, resolved to `address`, may be loaded. False:
- *  ERROR_LIMIT with a sentence that names the flag that would allow it. */
+/** Whether the target that the plan calls `host`, resolved to `address`, may be loaded. A rule that
+ * is a name allows whatever the name resolves to; once anything is allowed, loopback is no longer
+ * implied. False: ERROR_LIMIT with a sentence that names the flag that would allow it. */
 bool allow_check(const struct allow *allow, const char *host, const struct address *address,
                  struct error *error);
-/** A canonical text of all rules, for the digest in HELLO, into `text[text_bytes]`; returns `text`. */
+/** A canonical text of all rules, for the digest in HELLO, into `text[text_bytes]`
+ * (ALLOW_TEXT_BYTES is always enough; else it is cut); returns `text`. Sorted, so that the order of
+ * adding does not show. */
 const char *allow_text(const struct allow *allow, char *text, size_t text_bytes);
 
 #endif

@@ -1,0 +1,293 @@
+#include "agent/allow.h"
+
+#include "common/base/check.h"
+#include "common/base/units.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* An address as a row of bits, so that v4 and v6 share every comparison. */
+struct bits {
+    uint8_t bytes[16];
+    uint32_t count; /* 32 or 128 */
+};
+
+static struct bits address_bits(const struct address *address)
+{
+    const struct in6_addr *v6 = &address->as.v6.sin6_addr;
+    struct bits bits = {.count = 32};
+    if (address->as.any.sa_family == AF_INET) {
+        memcpy(bits.bytes, &address->as.v4.sin_addr, 4);
+    } else if (IN6_IS_ADDR_V4MAPPED(v6)) {
+        /* The kernel connects ::ffff:a.b.c.d over IPv4, so it is judged as a.b.c.d. */
+        memcpy(bits.bytes, v6->s6_addr + 12, 4);
+    } else {
+        memcpy(bits.bytes, v6->s6_addr, 16);
+        bits.count = 128;
+    }
+    return bits;
+}
+
+/* Clears what lies beyond the prefix. */
+static struct bits bits_trim(struct bits bits, uint32_t prefix_bits)
+{
+    CHECK(prefix_bits <= bits.count);
+    for (uint32_t i = prefix_bits; i < bits.count; i++)
+        bits.bytes[i / 8] = (uint8_t)(bits.bytes[i / 8] & ~(0x80u >> (i % 8)));
+    return bits;
+}
+
+static bool bits_equal(struct bits one, struct bits other)
+{
+    return one.count == other.count && memcmp(one.bytes, other.bytes, sizeof one.bytes) == 0;
+}
+
+static bool network_has(struct bits network, uint32_t prefix_bits, struct bits address)
+{
+    return address.count == network.count && bits_equal(network, bits_trim(address, prefix_bits));
+}
+
+static uint16_t address_port(const struct address *address)
+{
+    bool is_v4 = address->as.any.sa_family == AF_INET;
+    return ntohs(is_v4 ? address->as.v4.sin_port : address->as.v6.sin6_port);
+}
+
+static bool address_read(const char *text, struct address *address)
+{
+    struct address read = {0};
+    if (inet_pton(AF_INET, text, &read.as.v4.sin_addr) == 1) {
+        read.as.v4.sin_family = AF_INET;
+        read.bytes = sizeof read.as.v4;
+    } else if (inet_pton(AF_INET6, text, &read.as.v6.sin6_addr) == 1) {
+        read.as.v6.sin6_family = AF_INET6;
+        read.bytes = sizeof read.as.v6;
+    } else {
+        return false;
+    }
+    *address = read;
+    return true;
+}
+
+static const char *network_text(struct bits bits, uint32_t prefix_bits, uint16_t port, char *text,
+                                size_t text_bytes)
+{
+    bool is_v4 = bits.count == 32;
+    char plain[INET6_ADDRSTRLEN];
+    CHECK(inet_ntop(is_v4 ? AF_INET : AF_INET6, bits.bytes, plain, sizeof plain) != NULL);
+    if (prefix_bits < bits.count)
+        snprintf(text, text_bytes, "%s/%u", plain, prefix_bits);
+    else if (port == 0)
+        snprintf(text, text_bytes, "%s", plain);
+    else
+        snprintf(text, text_bytes, is_v4 ? "%s:%u" : "[%s]:%u", plain, port);
+    return text;
+}
+
+static const char *rule_text(const struct allow_rule *rule, char *text, size_t text_bytes)
+{
+    if (rule->network.bytes > 0)
+        return network_text(address_bits(&rule->network), rule->prefix_bits, rule->port, text,
+                            text_bytes);
+    if (rule->port == 0)
+        snprintf(text, text_bytes, "%s", rule->host);
+    else
+        snprintf(text, text_bytes, "%s:%u", rule->host, rule->port);
+    return text;
+}
+
+static bool refuse(const char *text, struct error *error)
+{
+    char shown[128];
+    return error_set(error, ERROR_USAGE, PLACE_NONE,
+                     "'%s' is no target; give HOST[:PORT] such as shop.example:443 or [::1]:80, "
+                     "or a network such as 10.0.0.0/8",
+                     units_show_outside(text, shown, sizeof shown));
+}
+
+/* "10.0.0.0/8" or "fd00::/8": `slash` is where the prefix begins. */
+static bool network_read(const char *text, const char *slash, struct allow_rule *rule,
+                         struct error *error)
+{
+    char plain[INET6_ADDRSTRLEN];
+    size_t length = (size_t)(slash - text);
+    uint64_t prefix_bits = 0;
+    if (length >= sizeof plain || strspn(slash + 1, "0123456789") != strlen(slash + 1) ||
+        !units_read_count(slash + 1, &prefix_bits))
+        return refuse(text, error);
+    memcpy(plain, text, length);
+    plain[length] = '\0';
+    struct allow_rule read = {0};
+    if (!address_read(plain, &read.network))
+        return refuse(text, error);
+    struct bits bits = address_bits(&read.network);
+    if (prefix_bits > bits.count)
+        return refuse(text, error);
+    read.prefix_bits = (uint32_t)prefix_bits;
+    struct bits trimmed = bits_trim(bits, read.prefix_bits);
+    if (!bits_equal(bits, trimmed)) {
+        char meant[ADDRESS_TEXT_BYTES];
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "'%s' has bits set beyond its prefix; did you mean %s?", text,
+                         network_text(trimmed, read.prefix_bits, 0, meant, sizeof meant));
+    }
+    *rule = read;
+    return true;
+}
+
+/* Cuts ":PORT" off "HOST:PORT" and brackets off "[V6]". More than one colon and no bracket is a
+ * bare IPv6 address, which cannot carry a port. */
+static bool host_split(const char *text, char *host, size_t host_bytes, uint16_t *port)
+{
+    const char *begin = text, *end = text + strlen(text), *colon = strchr(text, ':');
+    if (*text == '[') {
+        begin++;
+        end = strchr(begin, ']');
+        if (end == NULL || (end[1] != '\0' && end[1] != ':'))
+            return false;
+        colon = end[1] == ':' ? end + 1 : NULL;
+    } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
+        colon = NULL;
+    } else if (colon != NULL) {
+        end = colon;
+    }
+    uint64_t number = 0;
+    if (colon != NULL &&
+        (strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+         !units_read_count(colon + 1, &number) || number == 0 || number > UINT16_MAX))
+        return false;
+    size_t length = (size_t)(end - begin);
+    if (length == 0 || length >= host_bytes)
+        return false;
+    memcpy(host, begin, length);
+    host[length] = '\0';
+    *port = (uint16_t)number;
+    return true;
+}
+
+/* Small letters, digits, hyphens and dots; RFC 1123, and `_` since containers are called so. */
+static bool name_read(const char *text, char *name)
+{
+    size_t length = strlen(text);
+    if (length > 1 && text[length - 1] == '.')
+        length--; /* The dot of the root: the same name. */
+    for (size_t i = 0; i < length; i++) {
+        char letter = text[i];
+        if (letter >= 'A' && letter <= 'Z')
+            letter = (char)(letter - 'A' + 'a');
+        bool is_fine = (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') ||
+                       letter == '-' || letter == '_' || letter == '.';
+        if (!is_fine)
+            return false;
+        name[i] = letter;
+    }
+    name[length] = '\0';
+    /* What looks like a number but is no address ("10.0.0", "10.1.2.300") is a slip, not a name. */
+    return strspn(name, "0123456789.") != length;
+}
+
+static bool host_read(const char *text, struct allow_rule *rule, struct error *error)
+{
+    struct allow_rule read = {0};
+    char host[sizeof read.host];
+    if (!host_split(text, host, sizeof host, &read.port))
+        return refuse(text, error);
+    if (address_read(host, &read.network))
+        read.prefix_bits = address_bits(&read.network).count;
+    else if (*text == '[' || !name_read(host, read.host))
+        return refuse(text, error);
+    *rule = read;
+    return true;
+}
+
+bool allow_add(struct allow *allow, const char *text, struct error *error)
+{
+    CHECK(allow->count <= ALLOW_RULES_MAX);
+    if (allow->count == ALLOW_RULES_MAX)
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "more than %u targets are allowed; give a network instead",
+                         ALLOW_RULES_MAX);
+    const char *slash = strchr(text, '/');
+    struct allow_rule *rule = &allow->rules[allow->count];
+    bool is_fine =
+        slash != NULL ? network_read(text, slash, rule, error) : host_read(text, rule, error);
+    allow->count += is_fine;
+    return is_fine;
+}
+
+/* Link-local addresses: the metadata service of every large cloud, with its credentials, is one. */
+static bool is_link_local(struct bits bits)
+{
+    const struct bits v4 = {.bytes = {169, 254}, .count = 32};
+    const struct bits v6 = {.bytes = {0xfe, 0x80}, .count = 128};
+    return network_has(v4, 16, bits) || network_has(v6, 10, bits);
+}
+
+static bool same_name(const char *rule_host, const char *host)
+{
+    size_t length = strlen(host);
+    if (length > 1 && host[length - 1] == '.')
+        length--;
+    return strlen(rule_host) == length && strncasecmp(rule_host, host, length) == 0;
+}
+
+static bool rule_matches(const struct allow_rule *rule, const char *host,
+                         const struct address *address)
+{
+    if (rule->port != 0 && rule->port != address_port(address))
+        return false;
+    if (rule->network.bytes == 0)
+        return same_name(rule->host, host);
+    return network_has(address_bits(&rule->network), rule->prefix_bits, address_bits(address));
+}
+
+bool allow_check(const struct allow *allow, const char *host, const struct address *address,
+                 struct error *error)
+{
+    CHECK(allow->count <= ALLOW_RULES_MAX);
+    CHECK(address->as.any.sa_family == AF_INET || address->as.any.sa_family == AF_INET6);
+    char shown[128], where[ADDRESS_TEXT_BYTES];
+    if (is_link_local(address_bits(address)))
+        return error_set(error, ERROR_LIMIT, PLACE_NONE,
+                         "target %s is %s, a link-local address; those are never loaded, "
+                         "whatever --allow says",
+                         units_show_outside(host, shown, sizeof shown),
+                         net_address_text(address, where));
+    if (allow->count == 0 && net_is_loopback(address))
+        return true;
+    for (uint32_t i = 0; i < allow->count; i++) {
+        if (rule_matches(&allow->rules[i], host, address))
+            return true;
+    }
+    net_address_text(address, where);
+    return error_set(error, ERROR_LIMIT, PLACE_NONE,
+                     "target %s is %s, which this agent's owner does not allow; --allow %s would",
+                     units_show_outside(host, shown, sizeof shown), where, where);
+}
+
+static int compare_texts(const void *one, const void *other)
+{
+    return strcmp(one, other);
+}
+
+const char *allow_text(const struct allow *allow, char *text, size_t text_bytes)
+{
+    CHECK(allow->count <= ALLOW_RULES_MAX);
+    CHECK(text_bytes > 0);
+    /* Sorted and without repeats: the same permission is the same text, in whatever order said. */
+    char rules[ALLOW_RULES_MAX][ALLOW_RULE_TEXT_BYTES];
+    for (uint32_t i = 0; i < allow->count; i++)
+        rule_text(&allow->rules[i], rules[i], sizeof rules[i]);
+    qsort(rules, allow->count, sizeof rules[0], compare_texts);
+
+    snprintf(text, text_bytes, "%s", allow->count == 0 ? "loopback" : rules[0]);
+    for (uint32_t i = 1; i < allow->count; i++) {
+        size_t length = strlen(text);
+        if (strcmp(rules[i], rules[i - 1]) != 0)
+            snprintf(text + length, text_bytes - length, ",%s", rules[i]);
+    }
+    return text;
+}
