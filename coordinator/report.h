@@ -93,9 +93,16 @@ struct report {
     struct report_agent *agents; /* [agent_count]; owned */
     uint32_t event_count;
     struct report_event *events; /* [event_count]; owned */
+    uint32_t events_more;        /* that found no place */
     uint32_t threshold_count;
     struct report_threshold thresholds[THRESHOLDS_MAX];
 };
+
+/** Adds `event`, or when there is no place left counts it in the last one. `events` has REPORT_EVENTS_MAX places.
+ *  Borrows it as it stands in the report. */
+const struct report_event *report_add_event(struct report *report, const struct report_event *event);
+/** Frees what `report` owns. */
+void report_done(struct report *report);
 
 /** The last screen of the contract. `files`: what was written, e.g. "{result.json, run.jsonl}" in `folder`. */
 void report_text(const struct report *report, const char *folder, const char *files, bool color,

@@ -1,0 +1,378 @@
+#include "coordinator/verdict.h"
+
+#include "common/base/check.h"
+#include "common/base/units.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void evidence_take(struct evidence *evidence, const struct evidence_tick *tick)
+{
+    evidence->ticks++;
+    if (tick->status == CONTROL_SATURATED) {
+        bool first = evidence->flat_ticks++ == 0;
+        evidence->flat_per_s_sum += tick->throughput_per_s;
+        if (first || tick->workers < evidence->flat_workers_least)
+            evidence->flat_workers_least = tick->workers;
+        if (first || tick->workers > evidence->flat_workers_most)
+            evidence->flat_workers_most = tick->workers;
+    }
+    bool is_short = tick->value < tick->goal * (1.0 - tick->tolerance);
+    if (!is_short && !tick->undergranted)
+        return;
+    evidence->short_ticks++;
+    evidence->undergranted += tick->undergranted;
+    evidence->owners_bind += tick->owners_bind;
+    evidence->full += tick->load > LOAD_MAX || tick->status == CONTROL_GENERATOR_BOUND;
+    evidence->saturated += tick->status == CONTROL_SATURATED;
+    evidence->at_maximum += tick->status == CONTROL_AT_MAXIMUM;
+}
+
+static uint64_t bad(const struct counters *counters)
+{
+    return counters_failed(counters) + counters->timed_out;
+}
+
+static double errors_rate(const struct counters *counters)
+{
+    uint64_t ended = counters->ok + bad(counters);
+    return ended > 0 ? (double)bad(counters) / (double)ended : 0.0;
+}
+
+static double threshold_measure(const struct threshold *threshold, const struct report *report)
+{
+    const struct histogram *response = &report->kinds[SAMPLE_RESPONSE];
+    const struct histogram *service = &report->kinds[SAMPLE_SERVICE];
+    switch (threshold->metric) {
+    case METRIC_LATENCY_QUANTILE:
+        return (double)histogram_quantile(response, threshold->quantile);
+    case METRIC_LATENCY_MEAN:
+        return histogram_mean(response);
+    case METRIC_LATENCY_MAX:
+        return (double)response->max_ns;
+    case METRIC_SERVICE_QUANTILE:
+        return (double)histogram_quantile(service, threshold->quantile);
+    case METRIC_ERRORS_RATE:
+        return errors_rate(&report->counters);
+    case METRIC_THROUGHPUT:
+        return report->throughput_per_s;
+    }
+    check_failed("a metric without a measure", __FILE__, __LINE__);
+}
+
+static bool threshold_passes(const struct threshold *threshold, double value)
+{
+    if (threshold->inclusive && value == threshold->bound)
+        return true;
+    return threshold->below ? value < threshold->bound : value > threshold->bound;
+}
+
+/* Latency of nothing is no latency: without one answer a threshold on it fails. */
+static bool threshold_has_data(const struct threshold *threshold, const struct report *report)
+{
+    return threshold->metric == METRIC_THROUGHPUT || report->kinds[SAMPLE_RESPONSE].total > 0;
+}
+
+void verdict_thresholds(struct report *report)
+{
+    const struct plan *plan = report->plan;
+    report->threshold_count = plan->threshold_count;
+    for (uint32_t i = 0; i < plan->threshold_count; i++) {
+        const struct threshold *threshold = &plan->thresholds[i];
+        double value = threshold_measure(threshold, report);
+        report->thresholds[i] = (struct report_threshold){
+            .text = threshold->text,
+            .value = value,
+            .passed = threshold_has_data(threshold, report) && threshold_passes(threshold, value)};
+    }
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct report *report, const char *format,
+                                                      ...)
+{
+    size_t length = strlen(report->sentence);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(report->sentence + length, sizeof report->sentence - length, format, arguments);
+    va_end(arguments);
+}
+
+static bool most(uint32_t part, uint32_t whole)
+{
+    return 2 * (uint64_t)part > whole;
+}
+
+/* A count of whole requests is off by one, which a low rate or a short stage cannot help. */
+static bool stage_met(const struct evidence_stage *stage, double tolerance)
+{
+    if (stage->window_s <= 0.0)
+        return false;
+    double allowed = fmax(tolerance * stage->goal_per_s, 1.0 / stage->window_s);
+    return fabs(stage->throughput_per_s - stage->goal_per_s) <= allowed;
+}
+
+/* The stage that is furthest off, as a share of its goal: above 0 when it got too much. */
+static double worst_miss(const struct evidence *evidence, double tolerance, uint32_t *worst)
+{
+    double miss = 0.0;
+    for (uint32_t i = 0; i < evidence->stage_count; i++) {
+        const struct evidence_stage *stage = &evidence->stages[i];
+        if (stage->goal_per_s <= 0.0 || stage_met(stage, tolerance))
+            continue;
+        double off = stage->throughput_per_s / stage->goal_per_s - 1.0;
+        if (fabs(off) > fabs(miss)) {
+            miss = off;
+            *worst = i;
+        }
+    }
+    return miss;
+}
+
+static bool lags(const struct report *report)
+{
+    double lag_ns = (double)histogram_quantile(&report->kinds[SAMPLE_SEND_LAG], 0.99);
+    double service_ns = (double)histogram_quantile(&report->kinds[SAMPLE_SERVICE], 0.99);
+    return lag_ns > SEND_LAG_NS_MAX && lag_ns > SEND_LAG_SHARE_MAX * service_ns;
+}
+
+static uint64_t own_failures(const struct counters *counters)
+{
+    return counters->failed[FAILURE_LOCAL_PORTS] + counters->failed[FAILURE_FD_LIMIT];
+}
+
+/* In this order: who was not allowed to, who could not, who was asked and did not. A saturated
+ * target makes requests wait in the generator too, so the lag of its sends speaks against the
+ * generator only when nothing else does. */
+static enum limit find_limit(const struct evidence *evidence, const struct report *report)
+{
+    const struct counters *counters = &report->counters;
+    uint32_t all = evidence->short_ticks;
+    if (most(evidence->undergranted, all))
+        return LIMIT_AGENTS;
+    if (most(evidence->full, all))
+        return LIMIT_GENERATOR;
+    if (most(evidence->saturated, all))
+        return LIMIT_TARGET;
+    if (most(evidence->at_maximum, all))
+        return most(evidence->owners_bind, all) ? LIMIT_AGENTS : LIMIT_LIMITS;
+    if (2 * own_failures(counters) > bad(counters) || lags(report))
+        return LIMIT_GENERATOR;
+    if (most(evidence->saturated + evidence->at_maximum, all))
+        return LIMIT_TARGET;
+    if (errors_rate(counters) > 0.5)
+        return counters->timed_out > counters_failed(counters) ? LIMIT_TARGET : LIMIT_ERRORS;
+    if (counters->timed_out > 0)
+        return LIMIT_TARGET;
+    return LIMIT_NONE;
+}
+
+static enum failure commonest(const struct counters *counters)
+{
+    enum failure found = 0;
+    for (enum failure failure = 0; failure < FAILURE_COUNT; failure++)
+        if (counters->failed[failure] > counters->failed[found])
+            found = failure;
+    return found;
+}
+
+static void say_target(const struct evidence *evidence, struct report *report)
+{
+    char rate[UNITS_TEXT_BYTES];
+    if (evidence->flat_ticks > 0)
+        say(report, "; the target was the limit: flat at %s from %.0f to %.0f workers",
+            units_show_rate(evidence->flat_per_s_sum / evidence->flat_ticks, 0, rate),
+            evidence->flat_workers_least, evidence->flat_workers_most);
+    else
+        say(report, "; the target was the limit: %llu requests timed out",
+            (unsigned long long)report->counters.timed_out);
+}
+
+static void say_generator(const struct evidence *evidence, struct report *report)
+{
+    char text[UNITS_TEXT_BYTES];
+    const struct counters *counters = &report->counters;
+    if (evidence->full > 0)
+        say(report,
+            "; the generator was the limit: a lane above %.0f %% CPU for %s of the time "
+            "the goal was missed",
+            100.0 * LOAD_MAX,
+            units_show_share((double)evidence->full / evidence->short_ticks, text));
+    else if (own_failures(counters) > 0)
+        say(report,
+            "; the generator was the limit: %llu times no local port or no descriptor was "
+            "left",
+            (unsigned long long)own_failures(counters));
+    else
+        say(report,
+            "; the generator was the limit: one request in a hundred was sent %s late or "
+            "more",
+            units_show_latency(histogram_quantile(&report->kinds[SAMPLE_SEND_LAG], 0.99), text));
+}
+
+static void say_agents(const struct evidence *evidence, struct report *report)
+{
+    say(report, "; the agents were the limit: ");
+    if (evidence->agents_lost > 0)
+        say(report, "%u lost", evidence->agents_lost);
+    else if (evidence->agents_declined > 0)
+        say(report, "%u declined", evidence->agents_declined);
+    else
+        say(report, "their owners allow no more");
+}
+
+static void say_limit(const struct evidence *evidence, struct report *report)
+{
+    char text[UNITS_TEXT_BYTES];
+    switch (report->limit) {
+    case LIMIT_TARGET:
+        say_target(evidence, report);
+        break;
+    case LIMIT_GENERATOR:
+        say_generator(evidence, report);
+        break;
+    case LIMIT_AGENTS:
+        say_agents(evidence, report);
+        break;
+    case LIMIT_LIMITS:
+        say(report, "; the plan's ceiling of %u workers was the limit",
+            report->plan->concurrency_max);
+        break;
+    case LIMIT_ERRORS:
+        say(report, "; errors were the limit: %s of the requests failed, most as %s",
+            units_show_share(errors_rate(&report->counters), text),
+            failure_word(commonest(&report->counters)));
+        break;
+    case LIMIT_NONE:
+        break;
+    }
+}
+
+/* How the generator itself did: without it no answer is worth much. */
+static void say_generator_health(struct report *report)
+{
+    char lag[UNITS_TEXT_BYTES];
+    say(report, "; agents at %.0f %% CPU or less", 100.0 * report->generator_load);
+    const struct histogram *lags_seen = &report->kinds[SAMPLE_SEND_LAG];
+    if (report->outcome == OUTCOME_MET && lags_seen->total > 0)
+        say(report, ", send lag p99 %s",
+            units_show_latency(histogram_quantile(lags_seen, 0.99), lag));
+}
+
+static void say_thresholds(struct report *report)
+{
+    uint32_t failed = 0;
+    for (uint32_t i = 0; i < report->threshold_count; i++)
+        failed += !report->thresholds[i].passed;
+    if (failed > 0)
+        say(report, "%s %u of %u threshold%s failed",
+            report->outcome == OUTCOME_MET ? ", but" : ";", failed, report->threshold_count,
+            report->threshold_count == 1 ? "" : "s");
+}
+
+static void say_miss(const struct evidence *evidence, double miss, uint32_t worst,
+                     struct report *report)
+{
+    char share[UNITS_TEXT_BYTES];
+    say(report, ": %s %s the goal", units_show_share(fabs(miss), share),
+        miss < 0.0 ? "below" : "above");
+    if (evidence->stage_count > 1)
+        say(report, " in stage %u", worst + 1);
+}
+
+static void judge_hold(const struct evidence *evidence, struct report *report)
+{
+    uint32_t worst = 0;
+    double miss = worst_miss(evidence, report->plan->tolerance, &worst);
+    report->outcome = miss == 0.0 ? OUTCOME_MET : OUTCOME_MISSED;
+    say(report, "%s", outcome_word(report->outcome));
+    if (report->outcome == OUTCOME_MISSED) {
+        report->limit = miss < 0.0 ? find_limit(evidence, report) : LIMIT_NONE;
+        say_miss(evidence, miss, worst, report);
+        say_limit(evidence, report);
+    }
+}
+
+/* It is met when it ran; a generator that it fills is said, for the caller asked for nothing else.
+ */
+static void judge_concurrency(const struct evidence *evidence, struct report *report)
+{
+    bool ran = evidence->ticks > 0 && !most(evidence->undergranted, evidence->ticks);
+    report->outcome = ran ? OUTCOME_MET : OUTCOME_MISSED;
+    say(report, "%s", outcome_word(report->outcome));
+    if (!ran) {
+        report->limit = LIMIT_AGENTS;
+        say_limit(evidence, report);
+    } else if (report->generator_load > LOAD_MAX) {
+        report->limit = LIMIT_GENERATOR;
+        say(report, "; the generator was full, so the target may give more");
+    }
+}
+
+/* Not one request found the target: whatever else was asked, that is the answer. */
+static bool unreachable(const struct report *report)
+{
+    const struct counters *ledger = &report->ledger;
+    uint64_t unconnected =
+        ledger->failed[FAILURE_CONNECT_REFUSED] + ledger->failed[FAILURE_CONNECT_FAILED];
+    return ledger->ok == 0 && unconnected > 0 && unconnected == bad(ledger);
+}
+
+static void judge_unreachable(struct report *report)
+{
+    report->outcome = OUTCOME_ABORTED;
+    report->limit = LIMIT_TARGET;
+    report->exit_code = EXIT_BROKEN_OFF;
+    say(report, "aborted; the target cannot be reached: none of %llu requests connected (%s)",
+        (unsigned long long)report->ledger.started, failure_word(commonest(&report->ledger)));
+}
+
+static void judge_broken(const struct evidence *evidence, struct report *report)
+{
+    report->outcome = OUTCOME_ABORTED;
+    report->exit_code = evidence->end == RUN_INTERRUPTED ? EXIT_INTERRUPTED : EXIT_BROKEN_OFF;
+    report->limit = evidence->end == RUN_NO_AGENTS || evidence->end == RUN_AGENTS_LOST
+                        ? LIMIT_AGENTS
+                    : evidence->end == RUN_STOP_AFTER  ? LIMIT_ERRORS
+                    : evidence->end == RUN_UNREACHABLE ? LIMIT_TARGET
+                                                       : LIMIT_NONE;
+    say(report, "aborted; %s", evidence->cause);
+}
+
+static enum exit_code judged_exit(const struct report *report)
+{
+    bool own_answer = report->plan->goal != GOAL_CONCURRENCY && report->outcome == OUTCOME_MISSED &&
+                      report->limit == LIMIT_GENERATOR;
+    if (own_answer || !report->balanced)
+        return EXIT_NOT_TRUSTED;
+    if (report->outcome != OUTCOME_MET)
+        return EXIT_MISSED;
+    for (uint32_t i = 0; i < report->threshold_count; i++)
+        if (!report->thresholds[i].passed)
+            return EXIT_MISSED;
+    return EXIT_MET;
+}
+
+void verdict_reach(const struct evidence *evidence, struct report *report)
+{
+    report->sentence[0] = '\0';
+    report->limit = LIMIT_NONE;
+    if (evidence->end != RUN_COMPLETE && evidence->end != RUN_UNREACHABLE) {
+        judge_broken(evidence, report);
+        return;
+    }
+    if (evidence->end == RUN_UNREACHABLE || unreachable(report)) {
+        judge_unreachable(report);
+        return;
+    }
+    if (report->plan->goal == GOAL_CONCURRENCY)
+        judge_concurrency(evidence, report);
+    else
+        judge_hold(evidence, report);
+    say_thresholds(report);
+    say_generator_health(report);
+    if (!report->balanced)
+        say(report, "; THE LEDGER DOES NOT BALANCE");
+    report->exit_code = judged_exit(report);
+}
