@@ -1,0 +1,184 @@
+#include "coordinator/steering.h"
+
+#include "common/base/check.h"
+#include "coordinator/grants.h"
+
+#include <math.h>
+
+#define TICK_NS  (TICK_MS * UINT64_C(1000000))
+#define BLOCK_NS UINT64_C(1000000000)
+#define GRANTED_ENOUGH                                                                             \
+    0.995 /* of what is asked for; the rest is rounding and a moment's hand-over */
+
+bool steering_open_arrivals(const struct plan *plan)
+{
+    return plan->goal == GOAL_HOLD && plan->arrivals == ARRIVALS_OPEN;
+}
+
+void steering_init(struct steering *steering, const struct plan *plan, uint32_t lease_ms)
+{
+    *steering = (struct steering){
+        .plan = plan,
+        .lease_ms = lease_ms,
+        .config = {.goal = plan->goal,
+                   .arrivals = plan->arrivals,
+                   .interval_ns = TICK_NS,
+                   .concurrency_max = plan->concurrency_max},
+    };
+    bool rate = plan->goal == GOAL_HOLD;
+    settling_init(&steering->settling, rate ? plan->tolerance : 0.0, rate);
+}
+
+/* An order stands for a tick, so it aims at the middle of what the schedule asks for until then. */
+static double goal_at(const struct plan *plan, uint64_t at_ns)
+{
+    uint64_t until_ns = at_ns + TICK_NS;
+    if (until_ns > plan->schedule.duration_ns && at_ns < plan->schedule.duration_ns)
+        until_ns = plan->schedule.duration_ns;
+    return schedule_mean(&plan->schedule, at_ns, until_ns);
+}
+
+/* The plan's ceiling, or the owners' together when that is lower; a law needs room for one worker.
+ */
+static void set_ceiling(struct steering *steering, const struct roster *roster)
+{
+    double plan_max = steering->plan->concurrency_max;
+    double owners_max = (double)roster_concurrency_max(roster);
+    steering->config.concurrency_max = fmax(1.0, fmin(plan_max, owners_max));
+}
+
+void steering_begin(struct steering *steering, const struct roster *roster)
+{
+    set_ceiling(steering, roster);
+    steering->goal = goal_at(steering->plan, 0);
+    steering->advice = controller_step(&steering->config, &steering->controller, steering->goal,
+                                       roster_lanes(roster), NULL);
+}
+
+static bool is_whole(const struct observation *seen)
+{
+    return seen->parts_expected > 0 && seen->parts_reported == seen->parts_expected;
+}
+
+/* Less is ordered than the goal or the law asks for: an owner's ceiling, or a share that a lost
+ * agent still holds. */
+static bool is_undergranted(const struct steering *steering, const struct roster *roster)
+{
+    struct order total = grants_total(roster);
+    if (steering_open_arrivals(steering->plan))
+        return (double)total.rate_milli < GRANTED_ENOUGH * 1000.0 * steering->goal;
+    double asked = fmin(steering->plan->goal == GOAL_CONCURRENCY ? steering->goal
+                                                                 : steering->advice.concurrency,
+                        steering->plan->concurrency_max);
+    return (double)total.concurrency_milli < GRANTED_ENOUGH * 1000.0 * asked;
+}
+
+static void take_evidence(struct steering *steering, const struct observation *seen,
+                          const struct roster *roster)
+{
+    const struct settling *settling = &steering->settling;
+    struct evidence_tick tick = {
+        .goal = settling_goal_mean(settling),
+        .value = settling_value_mean(settling),
+        .tolerance = steering->plan->tolerance,
+        .undergranted = is_undergranted(steering, roster),
+        .owners_bind =
+            (double)roster_concurrency_max(roster) < (double)steering->plan->concurrency_max,
+        .status = steering->advice.status,
+        .load = seen->generator_load,
+        .throughput_per_s = seen->throughput_per_s,
+        .workers = seen->workers,
+    };
+    if (steering->plan->goal == GOAL_CONCURRENCY)
+        tick.tolerance = 1.0; /* what ran is no shortfall, only what was not ordered */
+    evidence_take(&steering->evidence, &tick);
+}
+
+/* Seconds in which more than half failed, in a row; one in which nothing ended changes nothing. */
+static bool is_failing(struct steering *steering, const struct observation *seen)
+{
+    steering->block_bad += seen->failed;
+    steering->block_ended += seen->completed + seen->failed;
+    steering->block_ns += seen->interval_ns;
+    if (steering->block_ns < BLOCK_NS)
+        return false;
+    bool bad = 2 * steering->block_bad > steering->block_ended;
+    if (bad)
+        steering->failing_ns += steering->block_ns;
+    else if (steering->block_ended > 0)
+        steering->failing_ns = 0;
+    steering->block_bad = 0;
+    steering->block_ended = 0;
+    steering->block_ns = 0;
+    uint64_t stop_after_ns = steering->plan->stop_after_ns;
+    return stop_after_ns > 0 && steering->failing_ns >= stop_after_ns;
+}
+
+static void settle(struct steering *steering, uint64_t at_ns, const struct observation *seen,
+                   struct steering_news *news)
+{
+    bool rate = steering->plan->goal == GOAL_HOLD;
+    struct settling_tick tick = {
+        .at_ns = at_ns,
+        .measured = at_ns >= steering->plan->schedule.warmup_ns,
+        .goal = steering->goal,
+        .value = rate ? seen->throughput_per_s : seen->workers,
+        .throughput_per_s = seen->throughput_per_s,
+        .workers = seen->workers,
+        .ended = seen->completed + seen->failed,
+        .latency_ns_mean = seen->latency_ns_mean,
+    };
+    news->settled = settling_take(&steering->settling, &tick);
+    news->latency_changed = settling_latency_changed(&steering->settling, &news->change);
+}
+
+/* A status may flutter; it is told once it has been so for a second, and again only when it was not
+ * for another. */
+static bool is_newly_saturated(struct steering *steering)
+{
+    if (steering->advice.status != CONTROL_SATURATED) {
+        if (steering->saturated_ticks > 0 && --steering->saturated_ticks == 0)
+            steering->saturated_said = false;
+        return false;
+    }
+    if (steering->saturated_ticks < SETTLING_TICKS)
+        steering->saturated_ticks++;
+    bool news = steering->saturated_ticks == SETTLING_TICKS && !steering->saturated_said;
+    steering->saturated_said = steering->saturated_said || news;
+    return news;
+}
+
+struct steering_news steering_step(struct steering *steering, uint64_t at_ns,
+                                   const struct observation *seen, const struct roster *roster)
+{
+    struct steering_news news = {0};
+    /* What was seen ran under the goal of the tick before. */
+    if (is_whole(seen)) {
+        settle(steering, at_ns, seen, &news);
+        if (at_ns >= steering->plan->schedule.warmup_ns)
+            take_evidence(steering, seen, roster);
+    }
+    news.failing = is_failing(steering, seen);
+
+    set_ceiling(steering, roster);
+    steering->goal = goal_at(steering->plan, at_ns);
+    steering->advice = controller_step(&steering->config, &steering->controller, steering->goal,
+                                       seen->generators, seen);
+    news.saturated = is_newly_saturated(steering);
+    return news;
+}
+
+void steering_order(const struct steering *steering, struct roster *roster, uint64_t now_ns,
+                    bool paced)
+{
+    bool open = steering_open_arrivals(steering->plan);
+    struct grants grants = {
+        .concurrency = steering->advice.concurrency,
+        .floor = steering->advice.floor,
+        .rate_per_s = open && paced ? steering->goal : 0.0,
+        .whole = open || steering->plan->goal == GOAL_CONCURRENCY,
+        .by_weight = !open && steering->plan->goal != GOAL_CONCURRENCY,
+        .keep_lost = steering->plan->on_loss == ON_LOSS_HOLD,
+    };
+    grants_share(&grants, roster, steering->lease_ms, now_ns);
+}

@@ -1,0 +1,181 @@
+#include "coordinator/summary.h"
+
+#include "common/base/check.h"
+#include "coordinator/ledger.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What all agents did in a span of phases, and the longest that one of them took for it. */
+struct measured {
+    struct counters counters;
+    uint64_t window_ns;
+};
+
+/* What `agent` said of no phase: its beats ran ahead of its samples when it was heard last. */
+static struct counters unsampled(const struct roster *roster, const struct agent *agent)
+{
+    struct counters rest = ledger_word(roster, agent);
+    struct counters none = {0};
+    if (agent->state == AGENT_DONE)
+        return none;
+    for (uint32_t i = 0; i < roster->phase_count; i++) {
+        const struct word *word = agent->phases[i].newest;
+        if (word == NULL)
+            continue;
+        if (!counters_monotone(&rest, &word->counters))
+            return none;
+        rest = counters_since(&rest, &word->counters);
+    }
+    return rest;
+}
+
+static void measure_agent(const struct roster *roster, const struct agent *agent,
+                          uint32_t phase_from, uint32_t phase_to, struct measured *measured)
+{
+    uint64_t from_t = UINT64_MAX;
+    uint64_t to_t = 0;
+    for (uint32_t i = phase_from; i < phase_to; i++) {
+        const struct word *word = agent->phases[i].newest;
+        if (word == NULL || word->t_from == 0)
+            continue;
+        counters_add(&measured->counters, &word->counters);
+        from_t = word->t_from < from_t ? word->t_from : from_t;
+        to_t = word->t_to > to_t ? word->t_to : to_t;
+    }
+    if (agent->phase >= phase_from && agent->phase < phase_to && from_t != UINT64_MAX) {
+        struct counters rest = unsampled(roster, agent);
+        counters_add(&measured->counters, &rest);
+        if (agent->state != AGENT_DONE && agent->load.to_t > to_t)
+            to_t = agent->load.to_t;
+    }
+    if (to_t > from_t && to_t - from_t > measured->window_ns)
+        measured->window_ns = to_t - from_t;
+}
+
+static struct measured measure(const struct roster *roster, uint32_t phase_from, uint32_t phase_to)
+{
+    struct measured measured = {0};
+    for (uint32_t i = 0; i < roster->count; i++)
+        measure_agent(roster, roster->agents[i], phase_from, phase_to, &measured);
+    return measured;
+}
+
+static double measured_per_s(const struct measured *measured)
+{
+    if (measured->window_ns == 0)
+        return 0.0;
+    uint64_t answers = measured->counters.ok + counters_failed(&measured->counters);
+    return (double)answers / ((double)measured->window_ns / 1e9);
+}
+
+static void add_status(struct report *report, const struct status_count *status)
+{
+    uint32_t i = 0;
+    while (i < report->status_count && report->statuses[i].status < status->status)
+        i++;
+    if (i < report->status_count && report->statuses[i].status == status->status) {
+        report->statuses[i].count += status->count;
+        report->statuses[i].failed += status->failed;
+        return;
+    }
+    if (report->status_count == SAMPLE_STATUSES_MAX)
+        return;
+    memmove(&report->statuses[i + 1], &report->statuses[i],
+            (report->status_count - i) * sizeof report->statuses[0]);
+    report->statuses[i] = *status;
+    report->status_count++;
+}
+
+/* Takes one word into the report; the lag of `row`'s agent apart too. */
+static void add_word(struct report *report, const struct word *word, struct histogram *lag)
+{
+    struct histogram histogram;
+    for (uint32_t i = 0; i < word->status_count; i++)
+        add_status(report, &word->statuses[i]);
+    for (uint32_t i = 0; i < word->request_count; i++) {
+        report->request_counts[i].ok += word->requests[i].ok;
+        report->request_counts[i].failed += word->requests[i].failed;
+    }
+    for (uint32_t i = 0; i < SAMPLE_HISTOGRAMS_MAX; i++) {
+        if (word->histograms[i].bytes == NULL)
+            continue;
+        word_histogram(word, i, &histogram);
+        bool kind = i < SAMPLE_REQUEST;
+        histogram_add(kind ? &report->kinds[i] : &report->requests[i - SAMPLE_REQUEST], &histogram);
+        if (i == SAMPLE_SEND_LAG)
+            histogram_add(lag, &histogram);
+    }
+}
+
+static double cpu_share(const struct under_load *load)
+{
+    if (load->to_t <= load->from_t || load->lanes == 0)
+        return 0.0;
+    return (double)(load->to_cpu_ns - load->from_cpu_ns) / (double)(load->to_t - load->from_t) /
+           load->lanes;
+}
+
+static void fill_agent(const struct summary *summary, const struct agent *agent,
+                       struct report *report, struct report_agent *row)
+{
+    struct histogram lag = {0};
+    for (uint32_t i = 1; i < summary->roster->phase_count; i++)
+        if (agent->phases[i].newest != NULL)
+            add_word(report, agent->phases[i].newest, &lag);
+    snprintf(row->name, sizeof row->name, "%s", agent->hello.name);
+    if (report->ledger.started > 0)
+        row->share = (double)row->counters.started / (double)report->ledger.started;
+    row->cpu = cpu_share(&agent->load);
+    row->send_lag_ns_p99 = histogram_quantile(&lag, 0.99);
+    row->final = agent->state == AGENT_DONE;
+    if (agent->lost_ns > summary->start_ns && summary->start_ns > 0)
+        row->lost_from_ns = agent->lost_ns - summary->start_ns;
+    if (agent->load.ticks > 0)
+        report->generator_load = fmax(report->generator_load, (double)agent->load.permille_sum /
+                                                                  agent->load.ticks / 1000.0);
+}
+
+static void fill_stages(const struct summary *summary, const struct report *report,
+                        struct evidence *evidence)
+{
+    const struct schedule *schedule = &report->plan->schedule;
+    evidence->stage_count = 0;
+    for (uint32_t phase = 1; phase < summary->roster->phase_count; phase++) {
+        uint64_t from_ns;
+        uint64_t to_ns;
+        schedule_phase_span(schedule, phase, &from_ns, &to_ns);
+        struct measured measured = measure(summary->roster, phase, phase + 1);
+        struct evidence_stage stage = {.throughput_per_s = measured_per_s(&measured),
+                                       .window_s = (double)measured.window_ns / 1e9};
+        if (from_ns < to_ns) /* else the warm-up covers it, or it is a step */
+            stage.goal_per_s = schedule_mean(schedule, from_ns, to_ns);
+        evidence->stages[evidence->stage_count++] = stage;
+    }
+}
+
+void summary_fill(const struct summary *summary, struct report *report, struct evidence *evidence)
+{
+    const struct roster *roster = summary->roster;
+    const struct schedule *schedule = &report->plan->schedule;
+    report->agent_count = roster->count;
+    report->agents = calloc(roster->count + 1, sizeof *report->agents);
+    CHECK(report->agents != NULL);
+    report->duration_ns = summary->duration_ns;
+    report->warmup_ns =
+        schedule->warmup_ns < summary->duration_ns ? schedule->warmup_ns : summary->duration_ns;
+    if (report->warmup_ns < report->duration_ns)
+        report->goal_mean = schedule_mean(schedule, report->warmup_ns, report->duration_ns);
+
+    ledger_close(roster, summary->open_arrivals, summary->lease_ms, report);
+    for (uint32_t i = 0; i < roster->count; i++)
+        fill_agent(summary, roster->agents[i], report, &report->agents[i]);
+    struct measured measured = measure(roster, 1, roster->phase_count);
+    report->counters = measured.counters;
+    report->throughput_per_s = measured_per_s(&measured);
+    report->longest_timed_out = report->counters.timed_out > 0 &&
+                                report->kinds[SAMPLE_SERVICE].max_ns >= report->plan->timeout_ns;
+    fill_stages(summary, report, evidence);
+}

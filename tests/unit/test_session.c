@@ -1,0 +1,845 @@
+/* A whole session against made-up agents, in virtual time: real messages, no socket, no clock. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "coordinator/session.h"
+
+#include "common/base/check.h"
+#include "proto/assignment.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS          UINT64_C(1000000)
+#define TICK        (TICK_MS * MS)
+#define S           (1000u * MS)
+#define FAKES_MAX   4u
+#define LATENCY_NS  (5u * MS)
+#define LEASE_NS    (LEASE_MS * MS)
+#define FINAL_PARTS 32u
+
+static void assert_near(double value, double expected, double most)
+{
+    if (!(fabs(value - expected) <= most))
+        fail_msg("%g is not within %g of %g", value, most, expected);
+}
+
+/* An agent as the coordinator sees one: it carries what it is told, for as long as its lease lasts.
+ */
+struct fake {
+    char name[32];
+    uint8_t life; /* its incarnation, and with it its peer id */
+    bool silent;  /* says nothing; still hears and works */
+    bool dead;
+    bool joined, stopped, heard; /* heard: its final word was acknowledged, all phases */
+    uint64_t clock_ns;           /* its own clock is ahead by so much */
+    uint64_t seq;
+    struct message welcome;
+    struct setpoint setpoint;
+    uint64_t applied_seq;
+    uint64_t due_milli; /* of a request */
+    uint64_t t_from[2], t_to[2];
+    struct counters phases[2];
+    struct histogram latency[2];
+    uint32_t acknowledged, acknowledgements;
+    struct refuse refused; /* code is REFUSE_COUNT while it was not */
+    uint64_t ceiling_milli;
+};
+
+struct world {
+    struct plan plan;
+    uint8_t assignment[4];
+    struct session *session;
+    uint64_t now_ns;
+    struct fake fakes[FAKES_MAX];
+    uint32_t count;
+    bool ended;
+    struct tick tick;
+    uint64_t windows;                   /* answers that the histograms of ticks showed */
+    double rate_most, concurrency_most; /* that all were running by their own leases, at any tick */
+};
+
+static char no_name[] = "";
+
+static void plan_hold(struct plan *plan, double rate_per_s)
+{
+    *plan = (struct plan){.path = no_name,
+                          .text = no_name,
+                          .name = no_name,
+                          .target = no_name,
+                          .host = no_name,
+                          .target_path = no_name,
+                          .goal = GOAL_HOLD,
+                          .arrivals = ARRIVALS_OPEN,
+                          .tolerance = 0.01,
+                          .schedule = {.value = rate_per_s, .duration_ns = 5 * S, .warmup_ns = S},
+                          .concurrency_max = 1000,
+                          .agents_min = 1,
+                          .on_loss = ON_LOSS_REDISTRIBUTE,
+                          .timeout_ns = S,
+                          .keep_alive = true,
+                          .request_count = 1};
+}
+
+static struct fake *fake_of(struct world *world, const struct peer_id *peer)
+{
+    for (uint32_t i = 0; i < world->count; i++)
+        if (world->fakes[i].life == peer->bytes[0])
+            return &world->fakes[i];
+    return NULL;
+}
+
+static void fake_hear(struct world *world, struct fake *fake, const struct message *message)
+{
+    assert_int_equal(message->incarnation[0], fake->life);
+    switch (message->type) {
+    case MESSAGE_WELCOME:
+        assert_int_equal(message->as.welcome.lease_ms, LEASE_MS);
+        fake->joined = true;
+        fake->welcome = *message;
+        break;
+    case MESSAGE_SETPOINT:
+        assert_true(message->seq > fake->applied_seq);
+        fake->setpoint = message->as.setpoint;
+        fake->applied_seq = message->seq;
+        break;
+    case MESSAGE_STOP:
+        fake->stopped = true;
+        break;
+    case MESSAGE_FINAL_ACK:
+        fake->acknowledged |= 1u << message->as.final_ack.seq;
+        fake->acknowledgements++;
+        break;
+    case MESSAGE_REFUSE:
+        fake->refused = message->as.refuse;
+        break;
+    default:
+        fail_msg("a coordinator does not say %d", message->type);
+    }
+    (void)world;
+}
+
+static void world_perform(void *context, const struct session_action *action)
+{
+    struct world *world = context;
+    struct fake *fake;
+    switch (action->kind) {
+    case SESSION_SEND:
+        fake = fake_of(world, &action->peer);
+        assert_non_null(fake);
+        if (!fake->dead)
+            fake_hear(world, fake, action->message);
+        break;
+    case SESSION_SHOW:
+        world->tick = *action->tick;
+        if (action->tick->response != NULL)
+            world->windows += action->tick->response->total;
+        break;
+    case SESSION_EVENT:
+        break;
+    case SESSION_END:
+        world->ended = true;
+        break;
+    }
+}
+
+static void world_step(struct world *world, struct session_event event)
+{
+    session_step(world->session, world->now_ns, &event, world_perform, world);
+}
+
+static void fake_say(struct world *world, struct fake *fake, struct message *message)
+{
+    struct peer_id peer = {.length = 1, .bytes = {fake->life}};
+    if (fake->dead || fake->silent)
+        return;
+    if (message->type != MESSAGE_HELLO)
+        memcpy(message->run_id, fake->welcome.run_id, ID_BYTES);
+    message->incarnation[0] = fake->life;
+    message->seq = message->type == MESSAGE_FINAL ? message->as.final.sample.phase : ++fake->seq;
+    world_step(world,
+               (struct session_event){.kind = SESSION_MESSAGE, .peer = &peer, .message = message});
+}
+
+static uint64_t fake_clock(const struct world *world, const struct fake *fake)
+{
+    return world->now_ns + fake->clock_ns;
+}
+
+static bool fake_leased(const struct world *world, const struct fake *fake)
+{
+    return !fake->dead && !fake->stopped && fake->applied_seq > 0 &&
+           fake_clock(world, fake) < fake->setpoint.echo_t + LEASE_NS;
+}
+
+static struct fake *world_add(struct world *world, const char *name)
+{
+    CHECK(world->count < FAKES_MAX);
+    struct fake *fake = &world->fakes[world->count++];
+    *fake = (struct fake){.life = (uint8_t)world->count,
+                          .clock_ns = world->count * 1000 * S,
+                          .refused.code = REFUSE_COUNT,
+                          .ceiling_milli = (uint64_t)(1000.0 * RATE_PER_S_MAX)};
+    snprintf(fake->name, sizeof fake->name, "%s", name);
+    return fake;
+}
+
+static void fake_hello(struct world *world, struct fake *fake)
+{
+    struct message message = {.type = MESSAGE_HELLO,
+                              .as.hello = {.major = PROTOCOL_MAJOR,
+                                           .cores = 2,
+                                           .max_concurrency = CONCURRENCY_MAX,
+                                           .max_rate_milli = fake->ceiling_milli,
+                                           .t_agent = fake_clock(world, fake)}};
+    snprintf(message.as.hello.name, sizeof message.as.hello.name, "%s", fake->name);
+    fake_say(world, fake, &message);
+}
+
+static void fake_ready(struct world *world, struct fake *fake)
+{
+    struct message message = {.type = MESSAGE_READY};
+    memcpy(message.as.ready.assignment_digest, fake->welcome.as.welcome.assignment_digest,
+           DIGEST_BYTES);
+    fake_say(world, fake, &message);
+}
+
+static void fake_join(struct world *world, struct fake *fake)
+{
+    fake_hello(world, fake);
+    assert_true(fake->joined);
+    fake_ready(world, fake);
+}
+
+/* A tick's worth of load: whatever falls due is answered at once. */
+static void fake_work(struct world *world, struct fake *fake)
+{
+    uint32_t phase = fake->setpoint.phase;
+    uint64_t clock_ns = fake_clock(world, fake);
+    if (fake->applied_seq == 0 || fake->dead)
+        return;
+    assert_true(phase < 2);
+    if (fake->t_from[phase] == 0) {
+        fake->t_from[phase] = clock_ns - TICK;
+        if (phase == 1)
+            fake->t_to[0] = clock_ns - TICK;
+    }
+    if (!fake_leased(world, fake))
+        return;
+    fake->due_milli += fake->setpoint.rate_milli / 10;
+    struct counters *counters = &fake->phases[phase];
+    for (; fake->due_milli >= 1000; fake->due_milli -= 1000) {
+        counters->planned++;
+        counters->started++;
+        counters->ok++;
+        counters->latency_sum_ns += LATENCY_NS;
+        counters->in_flight_ns += LATENCY_NS;
+        histogram_record(&fake->latency[phase], LATENCY_NS);
+    }
+}
+
+static struct counters fake_total(const struct fake *fake)
+{
+    struct counters total = fake->phases[0];
+    counters_add(&total, &fake->phases[1]);
+    return total;
+}
+
+static void fake_beat(struct world *world, struct fake *fake)
+{
+    struct message message = {.type = MESSAGE_BEAT,
+                              .as.beat = {.t_agent = fake_clock(world, fake),
+                                          .applied_seq = fake->applied_seq,
+                                          .counters = fake_total(fake),
+                                          .lanes = 1,
+                                          .workers = (uint32_t)(fake->setpoint.floor_milli / 1000),
+                                          .lane_load_permille = 300}};
+    fake_say(world, fake, &message);
+}
+
+static void fake_fill_sample(const struct world *world, const struct fake *fake, uint32_t phase,
+                             uint8_t *bytes, struct sample *sample)
+{
+    const struct histogram *histogram = &fake->latency[phase];
+    *sample =
+        (struct sample){.phase = phase,
+                        .parts = 1,
+                        .t_from = fake->t_from[phase],
+                        .t_to = fake->t_to[phase] > 0 ? fake->t_to[phase] : fake_clock(world, fake),
+                        .counters = fake->phases[phase],
+                        .request_count = 1,
+                        .requests = {{.ok = fake->phases[phase].ok}}};
+    if (histogram->total == 0)
+        return;
+    size_t count = sample_histogram_encode(histogram, bytes, HISTOGRAM_BYTES_MAX);
+    for (uint32_t i = 0; i < 2; i++)
+        sample->histograms[i] = (struct sample_histogram){
+            .kind = i == 0 ? SAMPLE_RESPONSE : SAMPLE_SERVICE, .bytes = bytes, .byte_count = count};
+    sample->histogram_count = 2;
+}
+
+static void fake_sample(struct world *world, struct fake *fake)
+{
+    static uint8_t bytes[HISTOGRAM_BYTES_MAX];
+    for (uint32_t phase = 0; phase < 2; phase++) {
+        if (fake->t_from[phase] == 0)
+            continue;
+        struct message message = {.type = MESSAGE_SAMPLE};
+        fake_fill_sample(world, fake, phase, bytes, &message.as.sample);
+        fake_say(world, fake, &message);
+    }
+}
+
+static void fake_final(struct world *world, struct fake *fake)
+{
+    static uint8_t bytes[HISTOGRAM_BYTES_MAX];
+    if (fake->t_to[1] == 0)
+        fake->t_to[1] = fake_clock(world, fake) - TICK; /* it was told to stop in the tick before */
+    for (uint32_t phase = 0; phase < 2; phase++) {
+        struct message message = {.type = MESSAGE_FINAL,
+                                  .as.final = {.last_phase = 1, .counters = fake_total(fake)}};
+        fake_fill_sample(world, fake, phase, bytes, &message.as.final.sample);
+        fake_say(world, fake, &message);
+    }
+}
+
+static void world_watch_sums(struct world *world)
+{
+    double rate = 0.0;
+    double concurrency = 0.0;
+    for (uint32_t i = 0; i < world->count; i++) {
+        const struct fake *fake = &world->fakes[i];
+        if (!fake_leased(world, fake))
+            continue;
+        rate += (double)fake->setpoint.rate_milli / 1000.0;
+        concurrency += (double)fake->setpoint.concurrency_milli / 1000.0;
+    }
+    world->rate_most = fmax(world->rate_most, rate);
+    world->concurrency_most = fmax(world->concurrency_most, concurrency);
+}
+
+/* One tick: all agents speak, then the coordinator does. */
+static void world_tick(struct world *world)
+{
+    world->now_ns += TICK;
+    for (uint32_t i = 0; i < world->count; i++) {
+        struct fake *fake = &world->fakes[i];
+        if (!fake->joined || fake->heard)
+            continue;
+        fake_work(world, fake);
+        if (fake->stopped) {
+            fake_final(world, fake);
+            fake->heard = fake->acknowledged == 3;
+        } else {
+            fake_beat(world, fake);
+            if (world->now_ns / TICK % 10 == i)
+                fake_sample(world, fake);
+        }
+    }
+    world_step(world, (struct session_event){.kind = SESSION_TICK});
+    world_watch_sums(world);
+}
+
+static void world_run(struct world *world, uint64_t duration_ns)
+{
+    for (uint64_t until_ns = world->now_ns + duration_ns;
+         world->now_ns < until_ns && !world->ended;)
+        world_tick(world);
+}
+
+static void world_open(struct world *world, uint32_t expect)
+{
+    struct session_config config = {.plan = &world->plan,
+                                    .assignment = world->assignment,
+                                    .assignment_bytes = sizeof world->assignment,
+                                    .run_id = {0xab},
+                                    .epoch = 1,
+                                    .agents_expect = expect,
+                                    .wait_ns = 2 * S,
+                                    .lease_ms = LEASE_MS};
+    struct error error = {0};
+    world->session = session_create(&config, &error);
+    assert_non_null(world->session);
+    world->now_ns = 77 * S;
+}
+
+static int setup(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    plan_hold(&world->plan, 1000.0);
+    *state = world;
+    return world == NULL ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    session_destroy(world->session);
+    free(world);
+    return 0;
+}
+
+/* A running world of `count` agents: a, b, ... */
+static void world_start(struct world *world, uint32_t count)
+{
+    static const char *const names[] = {"a", "b", "c", "d"};
+    world_open(world, count);
+    world_tick(world);
+    for (uint32_t i = 0; i < count; i++)
+        fake_join(world, world_add(world, names[i]));
+}
+
+static const struct report *world_report(struct world *world)
+{
+    world_run(world, 60 * S);
+    assert_true(world->ended);
+    return session_report(world->session);
+}
+
+static const struct report_event *find_event(const struct report *report, const char *kind)
+{
+    for (uint32_t i = 0; i < report->event_count; i++)
+        if (strcmp(report->events[i].kind, kind) == 0)
+            return &report->events[i];
+    return NULL;
+}
+
+static uint64_t all_started(const struct world *world)
+{
+    uint64_t started = 0;
+    for (uint32_t i = 0; i < world->count; i++)
+        started += fake_total(&world->fakes[i]).started;
+    return started;
+}
+
+static void a_hold_is_met_and_every_request_is_in_the_ledger(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 3);
+
+    const struct report *report = world_report(world);
+
+    assert_string_equal(report->imbalance, "");
+    assert_true(report->balanced);
+    assert_int_equal(report->outcome, OUTCOME_MET);
+    assert_int_equal(report->exit_code, EXIT_MET);
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_int_equal(report->lost_max, 0);
+    assert_int_equal(report->agents_peak, 3);
+    assert_near(report->throughput_per_s, 1000.0, 5.0);
+    assert_int_equal(report->counters.ok, report->kinds[SAMPLE_RESPONSE].total);
+    assert_true(report->control.settled);
+    assert_true(report->control.settle_ns <= S);
+    assert_true(world->rate_most <= 1000.0);
+    assert_near(world->rate_most, 1000.0, 0.001);
+    assert_true(world->windows <= report->ledger.started);
+    assert_true(world->windows > report->ledger.started / 2);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_true(report->agents[i].final);
+}
+
+static void nothing_runs_before_all_expected_agents_are_ready(void **state)
+{
+    struct world *world = *state;
+    world_open(world, 2);
+    world_tick(world);
+    fake_join(world, world_add(world, "a"));
+
+    world_run(world, S);
+
+    assert_int_equal(session_state(world->session), SESSION_GATHERING);
+    assert_int_equal(world->fakes[0].setpoint.concurrency_milli, 0);
+    fake_join(world, world_add(world, "b"));
+    world_run(world, S);
+    assert_int_equal(session_state(world->session), SESSION_WARMING);
+}
+
+static void a_run_goes_on_with_fewer_agents_than_expected_and_says_so(void **state)
+{
+    struct world *world = *state;
+    world_open(world, 3);
+    world_tick(world);
+    fake_join(world, world_add(world, "a"));
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->exit_code, EXIT_MET);
+    assert_non_null(find_event(report, "agents_missing"));
+}
+
+static void too_few_agents_end_the_run_before_it_starts(void **state)
+{
+    struct world *world = *state;
+    world->plan.agents_min = 2;
+    world_open(world, 3);
+    world_tick(world);
+    fake_join(world, world_add(world, "a"));
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->outcome, OUTCOME_ABORTED);
+    assert_int_equal(report->limit, LIMIT_AGENTS);
+    assert_int_equal(report->exit_code, EXIT_BROKEN_OFF);
+    assert_int_equal(report->ledger.planned, 0);
+}
+
+static void a_declined_plan_ends_the_wait_and_is_quoted(void **state)
+{
+    struct world *world = *state;
+    world_open(world, 1);
+    world_tick(world);
+    struct fake *fake = world_add(world, "a");
+    fake_hello(world, fake);
+    struct message message = {.type = MESSAGE_DECLINE,
+                              .as.decline = {.code = DECLINE_TARGET, .sentence = "not mine"}};
+    fake_say(world, fake, &message);
+    fake->joined = false;
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->exit_code, EXIT_BROKEN_OFF);
+    assert_non_null(strstr(report->sentence, "not mine"));
+}
+
+static void an_agent_of_another_major_version_is_refused_with_both_versions_named(void **state)
+{
+    struct world *world = *state;
+    world_open(world, 1);
+    world_tick(world);
+    struct fake *fake = world_add(world, "old");
+    struct message message = {.type = MESSAGE_HELLO,
+                              .as.hello = {.major = PROTOCOL_MAJOR + 1, .name = "old"}};
+
+    fake_say(world, fake, &message);
+
+    assert_int_equal(fake->refused.code, REFUSE_VERSION);
+    assert_non_null(strstr(fake->refused.sentence, "clobber/1"));
+    assert_non_null(strstr(fake->refused.sentence, "clobber/2"));
+    assert_false(fake->joined);
+}
+
+static void a_second_agent_of_the_same_name_is_refused_and_the_first_untouched(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 1);
+    world_run(world, 2 * S);
+    struct fake *second = world_add(world, "a");
+
+    fake_hello(world, second);
+
+    assert_int_equal(second->refused.code, REFUSE_DUPLICATE);
+    assert_int_equal(second->refused.retry_ms, LEASE_MS);
+    world_tick(world);
+    assert_int_equal(world->fakes[0].setpoint.rate_milli, 1000000);
+    assert_int_equal(world_report(world)->exit_code, EXIT_MET);
+}
+
+static void a_late_agent_takes_its_share_within_a_second(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+    struct fake *late = world_add(world, "late");
+
+    fake_join(world, late);
+    world_run(world, S);
+
+    assert_near((double)late->setpoint.rate_milli, 1000000.0 / 3.0, 1.0);
+    const struct report *report = world_report(world);
+    assert_true(world->rate_most <= 1000.0);
+    assert_true(report->balanced);
+    assert_int_equal(report->exit_code, EXIT_MET);
+    assert_int_equal(report->agents_peak, 3);
+    assert_non_null(find_event(report, "agent_joined"));
+}
+
+static void a_dead_agents_share_is_given_away_only_after_its_lease(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+    uint64_t dead_ns = world->now_ns;
+    struct counters word = fake_total(&world->fakes[1]);
+    world->fakes[1].dead = true;
+
+    while (world->fakes[0].setpoint.rate_milli <= 500000 && world->now_ns < dead_ns + 10 * S)
+        world_tick(world);
+
+    uint64_t after_ns = world->now_ns - dead_ns;
+    assert_true(after_ns >= LEASE_NS);
+    assert_true(after_ns <= (uint64_t)(LEASE_DRIFT * (double)LEASE_NS) + 3 * TICK);
+    const struct report *report = world_report(world);
+    assert_true(report->balanced);
+    assert_int_equal(report->agents[1].counters.started, word.started);
+    assert_false(report->agents[1].final);
+    assert_true(report->agents[1].lost_from_ns > 0);
+    /* Half the rate for a lease at most, and what rounding adds. */
+    assert_true(report->agents[1].lost_max >= 900);
+    assert_true(report->agents[1].lost_max <= 1002);
+    assert_int_equal(report->lost_max, report->agents[1].lost_max);
+    assert_non_null(find_event(report, "agent_lost"));
+}
+
+static void an_agent_that_only_could_not_be_heard_never_runs_beside_its_share(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+
+    world->fakes[1].silent = true;
+    world_run(world, 5 * S);
+    world->fakes[1].silent = false;
+    const struct report *report = world_report(world);
+
+    assert_true(world->rate_most <= 1000.0);
+    assert_true(report->balanced);
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_int_equal(report->lost_max, 0);
+    assert_non_null(find_event(report, "agent_back"));
+    assert_true(report->agents[1].final);
+}
+
+static void a_held_share_is_not_given_to_others(void **state)
+{
+    struct world *world = *state;
+    world->plan.on_loss = ON_LOSS_HOLD;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+    world->fakes[1].dead = true;
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(world->fakes[0].setpoint.rate_milli, 500000);
+    assert_int_equal(report->outcome, OUTCOME_MISSED);
+    assert_int_equal(report->limit, LIMIT_AGENTS);
+    assert_int_equal(report->exit_code, EXIT_MISSED);
+}
+
+static void a_loss_aborts_when_the_plan_says_so(void **state)
+{
+    struct world *world = *state;
+    world->plan.on_loss = ON_LOSS_ABORT;
+    world->plan.schedule.duration_ns = 60 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+    world->fakes[1].dead = true;
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->outcome, OUTCOME_ABORTED);
+    assert_int_equal(report->limit, LIMIT_AGENTS);
+    assert_int_equal(report->exit_code, EXIT_BROKEN_OFF);
+    assert_true(report->duration_ns < 10 * S);
+    assert_true(report->agents[0].final);
+}
+
+static void a_new_life_of_a_lost_agent_is_counted_beside_the_old_one(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+    world->fakes[1].dead = true;
+    world_run(world, 3 * S);
+
+    struct fake *again = world_add(world, "b");
+    fake_join(world, again);
+    world_run(world, S);
+    assert_near((double)again->setpoint.rate_milli, 500000.0, 1.0);
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->agent_count, 3);
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_true(world->rate_most <= 1000.0);
+    assert_true(report->balanced);
+}
+
+static void a_counter_that_falls_puts_its_agent_out_of_the_run(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+    uint64_t believed = fake_total(&world->fakes[1]).started;
+
+    world->fakes[1].phases[1].bytes_sent = 100;
+    world_tick(world);
+    believed = fake_total(&world->fakes[1]).started;
+    world->fakes[1].phases[1].bytes_sent = 99;
+    world_run(world,
+              3 * S); /* it is not believed in what it acknowledges either: its lease must end */
+
+    assert_int_equal(world->fakes[1].setpoint.rate_milli, 0);
+    assert_int_equal(world->fakes[0].setpoint.rate_milli, 1000000);
+    const struct report *report = world_report(world);
+    assert_non_null(find_event(report, "agent_corrupt"));
+    assert_int_equal(report->agents[1].counters.started, believed);
+    assert_false(report->balanced);
+    assert_int_equal(report->exit_code, EXIT_NOT_TRUSTED);
+}
+
+static void a_repeated_final_word_is_acknowledged_again_and_counted_once(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+    struct fake *leaver = &world->fakes[0];
+
+    fake_final(world, leaver);
+    uint32_t once = leaver->acknowledgements;
+    fake_final(world, leaver);
+    leaver->heard = true;
+
+    assert_int_equal(once, 2);
+    assert_int_equal(leaver->acknowledgements, 4);
+    const struct report *report = world_report(world);
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_non_null(find_event(report, "agent_left"));
+}
+
+static void the_first_signal_drains_and_reports(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+
+    world_step(world, (struct session_event){.kind = SESSION_DRAIN});
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->exit_code, EXIT_INTERRUPTED);
+    assert_int_equal(report->outcome, OUTCOME_ABORTED);
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_true(report->agents[0].final);
+    assert_true(report->duration_ns < 3 * S);
+}
+
+static void the_second_signal_ends_it_within_a_second_whatever_agents_do(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+    world->fakes[0].silent = true;
+    world->fakes[1].silent = true;
+    world_step(world, (struct session_event){.kind = SESSION_DRAIN});
+    world_tick(world);
+    uint64_t from_ns = world->now_ns;
+
+    world_step(world, (struct session_event){.kind = SESSION_ABORT});
+    const struct report *report = world_report(world);
+
+    assert_true(world->now_ns - from_ns <= S);
+    assert_int_equal(report->exit_code, EXIT_INTERRUPTED);
+    assert_false(report->agents[0].final);
+}
+
+static void a_broken_sink_ends_the_run_with_what_is_known(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 1);
+    world_run(world, 2 * S);
+
+    world_step(world, (struct session_event){.kind = SESSION_SINK_FAILED, .sentence = "disk full"});
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->exit_code, EXIT_BROKEN_OFF);
+    assert_non_null(strstr(report->sentence, "disk full"));
+    assert_true(report->balanced);
+}
+
+static void a_coordinator_that_stood_still_orders_nothing_for_a_tick(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+    world->now_ns += LEASE_NS;
+
+    world_tick(world);
+    assert_int_equal(world->fakes[0].setpoint.rate_milli, 0);
+    assert_int_equal(world->fakes[0].setpoint.concurrency_milli, 0);
+    world_run(world, S);
+
+    assert_int_equal(world->fakes[0].setpoint.rate_milli, 500000);
+    assert_non_null(find_event(world_report(world), "coordinator_late"));
+    assert_true(world->rate_most <= 1000.0);
+}
+
+static void owners_ceilings_are_kept_and_named_as_the_limit(void **state)
+{
+    struct world *world = *state;
+    world_open(world, 2);
+    world_tick(world);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fake *fake = world_add(world, i == 0 ? "a" : "b");
+        fake->ceiling_milli = 300000;
+        fake_join(world, fake);
+    }
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(world->fakes[0].setpoint.rate_milli, 300000);
+    assert_int_equal(report->outcome, OUTCOME_MISSED);
+    assert_int_equal(report->limit, LIMIT_AGENTS);
+    assert_non_null(strstr(report->sentence, "owners"));
+}
+
+static void a_fixed_concurrency_is_split_into_whole_workers(void **state)
+{
+    struct world *world = *state;
+    world->plan.goal = GOAL_CONCURRENCY;
+    world->plan.schedule.value = 10.0;
+    world_start(world, 4);
+    world_run(world, 2 * S);
+
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(world->fakes[i].setpoint.concurrency_milli % 1000, 0);
+        assert_int_equal(world->fakes[i].setpoint.floor_milli,
+                         world->fakes[i].setpoint.concurrency_milli);
+        assert_int_equal(world->fakes[i].setpoint.rate_milli, 0);
+        sum += world->fakes[i].setpoint.concurrency_milli;
+    }
+
+    assert_int_equal(sum, 10000);
+    assert_int_equal(world_report(world)->exit_code, EXIT_MET);
+    assert_true(world->concurrency_most <= 10.0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_hold_is_met_and_every_request_is_in_the_ledger),
+        TEST(nothing_runs_before_all_expected_agents_are_ready),
+        TEST(a_run_goes_on_with_fewer_agents_than_expected_and_says_so),
+        TEST(too_few_agents_end_the_run_before_it_starts),
+        TEST(a_declined_plan_ends_the_wait_and_is_quoted),
+        TEST(an_agent_of_another_major_version_is_refused_with_both_versions_named),
+        TEST(a_second_agent_of_the_same_name_is_refused_and_the_first_untouched),
+        TEST(a_late_agent_takes_its_share_within_a_second),
+        TEST(a_dead_agents_share_is_given_away_only_after_its_lease),
+        TEST(an_agent_that_only_could_not_be_heard_never_runs_beside_its_share),
+        TEST(a_held_share_is_not_given_to_others),
+        TEST(a_loss_aborts_when_the_plan_says_so),
+        TEST(a_new_life_of_a_lost_agent_is_counted_beside_the_old_one),
+        TEST(a_counter_that_falls_puts_its_agent_out_of_the_run),
+        TEST(a_repeated_final_word_is_acknowledged_again_and_counted_once),
+        TEST(the_first_signal_drains_and_reports),
+        TEST(the_second_signal_ends_it_within_a_second_whatever_agents_do),
+        TEST(a_broken_sink_ends_the_run_with_what_is_known),
+        TEST(a_coordinator_that_stood_still_orders_nothing_for_a_tick),
+        TEST(owners_ceilings_are_kept_and_named_as_the_limit),
+        TEST(a_fixed_concurrency_is_split_into_whole_workers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
