@@ -1,10 +1,11 @@
-/** An agent's half of the talk: hello, assignment, setpoints by sequence, lease, drain, hello again; obeys
- *  nothing stale. A core: an event goes in with `now_ns`, actions come out. */
+/** An agent's half of the talk: hello, assignment, setpoints by sequence, lease, drain, hello
+ * again; obeys nothing stale. A core: an event goes in with `now_ns`, actions come out. */
 #ifndef CLOBBER_AGENT_MEMBER_H
 #define CLOBBER_AGENT_MEMBER_H
 
 #include "agent/meter.h"
 #include "agent/pool.h"
+#include "proto/assignment.h"
 #include "proto/message.h"
 
 #include <stdbool.h>
@@ -17,14 +18,16 @@ struct member_config {
     char name[NAME_BYTES_MAX + 1];
     char build[NAME_BYTES_MAX + 1];
     uint32_t cores;
-    uint32_t max_concurrency; /* the owner's ceiling; CONCURRENCY_MAX: none */
-    uint64_t max_rate_milli;
+    uint32_t max_concurrency; /* the owner's ceilings; CONCURRENCY_MAX: none */
+    uint64_t max_rate_milli;  /* RATE_PER_S_MAX * 1000: none */
+    uint64_t max_duration_ns; /* 0: none */
     uint8_t allow_digest[DIGEST_BYTES];
 };
 
 enum member_event_kind {
     MEMBER_TICK,       /* every TICK_MS; `meters` of now, NULL while nothing is configured */
-    MEMBER_MESSAGE,    /* `message` came; the shell hands over all that waits before it performs any action on load */
+    MEMBER_MESSAGE,    /* `message` came; the shell hands over all that waits before it performs any
+                          action on load */
     MEMBER_CONFIGURED, /* the assignment was taken: a pool stands ready */
     MEMBER_DECLINED,   /* it was not: `decline` says why */
     MEMBER_INTERRUPT,  /* the owner's signal: drain, say FINAL and BYE */
@@ -40,25 +43,25 @@ struct member_event {
 
 enum member_action_kind {
     MEMBER_SEND,      /* `message`; what it points at is good until the next member_step() */
-    MEMBER_CONFIGURE, /* check the assignment (the bytes are good until MEMBER_END) and build a pool */
+    MEMBER_CONFIGURE, /* check `assignment`, build a pool, then step with MEMBER_CONFIGURED or
+                         MEMBER_DECLINED */
     MEMBER_SET,       /* `setpoint` for the pool */
     MEMBER_DRAIN,     /* until `deadline_ns` */
     MEMBER_ABORT,
-    MEMBER_END,       /* this run is over for us: destroy the pool; see `end`, `retry_ms`, `sentence` */
+    MEMBER_END, /* this run is over for us: destroy the pool; see `end`, `retry_ms`, `sentence` */
 };
 
 enum member_end {
     MEMBER_END_COMPLETE, /* our final word was acknowledged */
     MEMBER_END_REFUSED,  /* `sentence` says why; again after `retry_ms`, 0: never */
     MEMBER_END_DECLINED,
-    MEMBER_END_GONE,     /* the coordinator fell silent */
+    MEMBER_END_GONE, /* the coordinator fell silent, or is another one */
 };
 
 struct member_action {
     enum member_action_kind kind;
     struct message message;
-    const uint8_t *assignment;
-    size_t assignment_bytes;
+    const struct assignment *assignment; /* good until member_destroy() */
     struct pool_setpoint setpoint;
     uint64_t deadline_ns;
     enum member_end end;
@@ -73,7 +76,8 @@ typedef void member_perform(void *context, const struct member_action *action);
 struct member *member_create(const struct member_config *config, const uint8_t *incarnation);
 void member_destroy(struct member *member);
 
-/** One event. Pure but for `perform`, which it calls with what is to be done. */
+/** One event. Pure but for `perform`, which it calls with what is to be done; not to be called from
+ * within it. After MEMBER_END every event is ignored. */
 void member_step(struct member *member, uint64_t now_ns, const struct member_event *event,
                  member_perform *perform, void *context);
 
