@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 
 #define DESCRIPTORS_WANTED (TARGET_CONNECTIONS_MAX + 64u)
 
@@ -18,6 +19,8 @@ struct options {
     const char *listen;
     struct target_knobs knobs;
     uint32_t threads;
+    uint64_t change_after_ns; /* 0: never */
+    const char *change;       /* a form, as POST /knobs takes it */
 };
 
 static bool take_listen(void *context, const char *value, struct error *error)
@@ -71,6 +74,20 @@ static bool take_retrograde(void *context, const char *value, struct error *erro
     return take_knob(context, "retrograde", value, error);
 }
 
+static bool take_change(void *context, const char *value, struct error *error)
+{
+    struct options *options = context;
+    char after[UNITS_TEXT_BYTES];
+    const char *colon = strchr(value, ':');
+    size_t length = colon != NULL ? (size_t)(colon - value) : 0;
+    snprintf(after, sizeof after, "%.*s", (int)length, value);
+    if (!units_read_duration(after, &options->change_after_ns) || options->change_after_ns == 0)
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "'%s' is not AFTER:KNOBS; give one such as 5s:latency=20ms", value);
+    options->change = colon + 1;
+    return true;
+}
+
 static const struct flag rows[] = {
     {"listen", 0, "ADDR:PORT", "127.0.0.1:8080", "where to listen; port 0: any that is free",
      take_listen, false},
@@ -87,6 +104,8 @@ static const struct flag rows[] = {
      false},
     {"threads", 0, "N", "1", "more than 1 only without servers, queue and retrograde", take_threads,
      false},
+    {"change", 0, "AFTER:KNOBS", NULL, "turn knobs so long after the start, as 5s:latency=20ms",
+     take_change, false},
 };
 
 static const struct flags flags = {
@@ -111,9 +130,14 @@ static bool settle(const struct options *options, struct target_settings *settin
         return error_prefix(error, "--listen");
     if (!target_knobs_check(&options->knobs, options->threads, error))
         return false;
-    *settings = (struct target_settings){
-        .listen = addresses[0], .knobs = options->knobs, .threads = options->threads};
-    return true;
+    *settings = (struct target_settings){.listen = addresses[0],
+                                         .knobs = options->knobs,
+                                         .threads = options->threads,
+                                         .later = options->knobs,
+                                         .later_after_ns = options->change_after_ns};
+    return options->change == NULL ||
+           target_knobs_read(&settings->later, options->change, options->threads, error) ||
+           error_prefix(error, "--change");
 }
 
 /* Scripts wait for this line, and read the port from it. */

@@ -25,7 +25,8 @@
 #define BACKLOG          4096 /* a burst of connects; the kernel's own bound is the same */
 #define ACCEPTS_MAX      16   /* at a time, so that every thread gets its part of a burst */
 #define ACCEPT_AGAIN_NS  (100 * NS_PER_MS)
-#define OUTPUT_BYTES_MAX 1024u /* the longest answer: a page of our own and its head */
+#define TURN_LATER_NS    (20 * NS_PER_MS) /* how exactly a change comes when it was asked for */
+#define OUTPUT_BYTES_MAX 1024u            /* the longest answer: a page of our own and its head */
 
 /* One connection. Requests are answered in their order, one at a time; meanwhile the kernel keeps
  * what else comes. */
@@ -68,6 +69,8 @@ struct target_server {
     pthread_mutex_t knobs_lock; /* guards knobs */
     struct target_knobs knobs;
     _Atomic uint32_t knobs_version; /* grows with each change */
+    struct target_knobs later;
+    uint64_t later_ns; /* when they become the knobs; 0: never. The first thread's own */
     uint32_t threads;
     struct desk *desks; /* [threads]; the first runs on the caller's thread */
 };
@@ -206,6 +209,19 @@ static void desk_turn(struct desk *desk, uint64_t now_ns)
     pthread_mutex_unlock(&server->knobs_lock);
     desk->knobs_version = version;
     target_model_turn(desk->model, &knobs, now_ns);
+}
+
+static void turn_later(void *context, uint64_t now_ns)
+{
+    struct target_server *server = ((struct desk *)context)->server;
+    if (server->later_ns == 0 || now_ns < server->later_ns)
+        return;
+    server->later_ns = 0;
+    pthread_mutex_lock(&server->knobs_lock);
+    server->knobs = server->later;
+    pthread_mutex_unlock(&server->knobs_lock);
+    atomic_fetch_add(&server->knobs_version, 1);
+    desk_turn(context, now_ns);
 }
 
 static bool turn_knobs(struct target_server *server, const struct target_request *request,
@@ -520,6 +536,8 @@ static bool desk_init(struct desk *desk, struct target_server *server, uint64_t 
         return error_set(error, ERROR_SYSTEM, PLACE_NONE, "timerfd_create: %s", strerror(errno));
     desk_turn(desk, clock_now_ns());
     loop_every(desk->loop, ACCEPT_AGAIN_NS, accept_again, desk);
+    if (desk == server->desks)
+        loop_every(desk->loop, TURN_LATER_NS, turn_later, desk);
     desk->accepting =
         loop_watch(desk->loop, server->listener, EPOLLIN, listener_ready, desk, error);
     return desk->accepting &&
@@ -587,6 +605,8 @@ struct target_server *target_server_create(const struct target_settings *setting
         .signals = -1,
         .knobs_lock = PTHREAD_MUTEX_INITIALIZER,
         .knobs = settings->knobs,
+        .later = settings->later,
+        .later_ns = settings->later_after_ns > 0 ? clock_now_ns() + settings->later_after_ns : 0,
         .knobs_version = 1, /* each desk starts at 0, and so takes them over */
         .threads = settings->threads,
         .desks = desks,

@@ -20,6 +20,8 @@ struct target_settings {
     struct address listen;
     struct target_knobs knobs; /* checked for `threads` */
     uint32_t threads;          /* 1 to LANES_MAX */
+    struct target_knobs later; /* checked too: what the knobs become ... */
+    uint64_t later_after_ns;   /* ... so long after it began to serve; 0: never */
 };
 
 /** Opaque. */
