@@ -1,0 +1,329 @@
+#include "agent/agent.h"
+
+#include "agent/member.h"
+#include "agent/reach.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/loop.h"
+#include "common/command.h"
+#include "common/version.h"
+#include "proto/channel.h"
+#include "proto/sha256.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define REJOIN_MS           1000u /* between two runs: a coordinator needs a moment to begin the next */
+#define REJOIN_DECLINED_MS  10000u /* the same plan would be declined again */
+#define DESCRIPTORS_OF_OURS 64u    /* channel, loops, timers, standard streams */
+
+/* One agent. What is set is what was begun. */
+struct agent {
+    const struct agent_options *options;
+    struct loop *loop;
+    int signals;
+    uint32_t signal_count;
+    uint32_t max_concurrency; /* the owner's ceiling, or what the descriptors carry */
+    int exit_code;
+
+    /* One incarnation; NULL between two. */
+    struct channel *channel;
+    struct member *member;
+    struct pool *pool;
+    uint64_t rejoin_ns; /* when the next one begins */
+
+    /* What a step asked for, done when all that waited has been heard: only the newest counts. */
+    const struct assignment *assignment; /* to be configured */
+    bool has_setpoint;
+    struct pool_setpoint setpoint;
+    bool has_end;
+    struct member_action end;
+};
+
+static void agent_perform(void *context, const struct member_action *action)
+{
+    struct agent *agent = context;
+    switch (action->kind) {
+    case MEMBER_SEND:
+        channel_send(agent->channel, NULL, &action->message);
+        break;
+    case MEMBER_CONFIGURE:
+        agent->assignment = action->assignment;
+        break;
+    case MEMBER_SET:
+        agent->setpoint = action->setpoint;
+        agent->has_setpoint = true;
+        break;
+    case MEMBER_DRAIN:
+        agent->has_setpoint = false;
+        pool_drain(agent->pool, action->deadline_ns);
+        break;
+    case MEMBER_ABORT:
+        agent->has_setpoint = false;
+        pool_abort(agent->pool);
+        break;
+    case MEMBER_END:
+        agent->end = *action;
+        agent->has_end = true;
+        break;
+    }
+}
+
+static void agent_step(struct agent *agent, uint64_t now_ns, const struct member_event *event)
+{
+    member_step(agent->member, now_ns, event, agent_perform, agent);
+}
+
+/* A pool for the assignment, or why not. */
+static bool agent_configure(struct agent *agent, const struct assignment *assignment,
+                            struct decline *decline)
+{
+    struct error error = {0};
+    struct address address;
+    decline->code = DECLINE_TARGET;
+    if (reach_target(&agent->options->allow, assignment, &address, &error)) {
+        decline->code = DECLINE_RESOURCE;
+        agent->pool = pool_create(assignment, &address, agent->options->lanes,
+                                  agent->options->engine, &error);
+    }
+    if (agent->pool == NULL) {
+        snprintf(decline->sentence, sizeof decline->sentence, "%.*s", (int)NAME_BYTES_MAX,
+                 error.message);
+        return false;
+    }
+    char text[ADDRESS_TEXT_BYTES];
+    log_line(LOG_INFO, "joined a run against %s, which is %s", assignment->host,
+             net_address_text(&address, text));
+    if (agent->max_concurrency < assignment->concurrency_max)
+        log_line(LOG_INFO, "carries at most %u of the plan's %u requests in flight",
+                 agent->max_concurrency, assignment->concurrency_max);
+    return true;
+}
+
+static void agent_leave(struct agent *agent)
+{
+    pool_destroy(agent->pool);
+    agent->pool = NULL;
+    member_destroy(agent->member);
+    agent->member = NULL;
+    if (agent->channel != NULL) {
+        loop_unwatch(agent->loop, channel_descriptor(agent->channel));
+        channel_close(agent->channel);
+        agent->channel = NULL;
+    }
+    agent->assignment = NULL;
+    agent->has_setpoint = false;
+    agent->has_end = false;
+}
+
+/* The run is over for us: another one, or the end of the process. */
+static void agent_end(struct agent *agent, uint64_t now_ns)
+{
+    enum member_end how = agent->end.end;
+    bool never = how == MEMBER_END_REFUSED && agent->end.retry_ms == 0;
+    uint32_t rejoin_ms = how == MEMBER_END_DECLINED ? REJOIN_DECLINED_MS : REJOIN_MS;
+    if (agent->end.retry_ms > rejoin_ms)
+        rejoin_ms = agent->end.retry_ms;
+    log_line(LOG_INFO, "left the run: %s", agent->end.sentence);
+
+    agent->rejoin_ns = now_ns + rejoin_ms * NS_PER_MS;
+    if (agent->signal_count > 0)
+        agent->exit_code = EXIT_INTERRUPTED;
+    else
+        agent->exit_code = how == MEMBER_END_COMPLETE ? EXIT_MET : EXIT_BROKEN_OFF;
+    if (agent->options->once || agent->signal_count > 0 || never)
+        loop_stop(agent->loop);
+    agent_leave(agent);
+}
+
+/* Performs what the steps have asked for. */
+static void agent_settle(struct agent *agent, uint64_t now_ns)
+{
+    const struct assignment *assignment = agent->assignment;
+    agent->assignment = NULL;
+    if (assignment != NULL && !agent->has_end) {
+        struct member_event event = {.kind = MEMBER_CONFIGURED};
+        if (!agent_configure(agent, assignment, &event.decline))
+            event.kind = MEMBER_DECLINED;
+        agent_step(agent, now_ns, &event);
+    }
+    if (agent->has_end) {
+        agent_end(agent, now_ns);
+        return;
+    }
+    if (agent->has_setpoint)
+        pool_set(agent->pool, &agent->setpoint);
+    agent->has_setpoint = false;
+}
+
+/* Hears all that waits, and only then acts: of several setpoints the newest counts. ZeroMQ's
+ * descriptor tells of edges, so this is done after sends too. */
+static void agent_receive(struct agent *agent, uint64_t now_ns)
+{
+    struct peer_id from;
+    struct message message;
+    struct error error = {0};
+    enum channel_outcome outcome = CHANNEL_MESSAGE;
+    while (!agent->has_end && outcome != CHANNEL_EMPTY) {
+        outcome = channel_receive(agent->channel, &from, &message, &error);
+        if (outcome == CHANNEL_MESSAGE)
+            agent_step(agent, now_ns,
+                       &(struct member_event){.kind = MEMBER_MESSAGE, .message = &message});
+        else if (outcome == CHANNEL_BAD)
+            log_line(LOG_INFO, "dropped a message: %s", error.message);
+    }
+    agent_settle(agent, now_ns);
+}
+
+static void agent_readable(void *context, uint64_t now_ns, uint32_t events)
+{
+    (void)events;
+    agent_receive(context, now_ns);
+}
+
+/* A new incarnation. False: it cannot be. */
+static bool agent_join(struct agent *agent, struct error *error)
+{
+    const struct agent_options *options = agent->options;
+    uint8_t incarnation[ID_BYTES];
+    char text[ALLOW_RULES_MAX * (NAME_BYTES_MAX + 64u)];
+    struct member_config config = {
+        .build = CLOBBER_VERSION,
+        .cores = options->lanes,
+        .max_concurrency = agent->max_concurrency,
+        .max_rate_milli = options->max_rate_milli,
+        .max_duration_ns = options->max_duration_ns,
+    };
+    memcpy(config.name, options->name, sizeof config.name);
+    allow_text(&options->allow, text, sizeof text);
+    sha256(text, strlen(text), config.allow_digest);
+    if (getrandom(incarnation, sizeof incarnation, 0) != (ssize_t)sizeof incarnation)
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "no random bytes: %s", strerror(errno));
+    agent->member = member_create(&config, incarnation);
+    if (agent->member == NULL)
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory to join a run");
+    agent->channel = channel_connect(options->connect, error);
+    return agent->channel != NULL && loop_watch(agent->loop, channel_descriptor(agent->channel),
+                                                EPOLLIN, agent_readable, agent, error);
+}
+
+/* Not built up again after a failure: what fails here is the machine's want, and a supervisor's to
+ * judge. */
+static void agent_rejoin(struct agent *agent)
+{
+    struct error error = {0};
+    if (agent_join(agent, &error))
+        return;
+    log_line(LOG_ERROR, "%s", error.message);
+    agent->exit_code = EXIT_BROKEN_OFF;
+    agent_leave(agent);
+    loop_stop(agent->loop);
+}
+
+static void agent_tick(void *context, uint64_t now_ns)
+{
+    struct agent *agent = context;
+    if (agent->member == NULL && now_ns >= agent->rejoin_ns)
+        agent_rejoin(agent);
+    if (agent->member != NULL)
+        agent_receive(agent, now_ns);
+    if (agent->member == NULL)
+        return;
+    struct member_event event = {.kind = MEMBER_TICK};
+    if (agent->pool != NULL)
+        event.meters = pool_read(agent->pool, member_wants_histograms(agent->member, now_ns));
+    agent_step(agent, now_ns, &event);
+    agent_receive(agent, now_ns);
+}
+
+static void agent_signal(void *context, uint64_t now_ns, uint32_t events)
+{
+    (void)events;
+    struct agent *agent = context;
+    while (loop_next_signal(agent->signals) != 0) {
+        agent->signal_count++;
+        if (agent->member == NULL) {
+            agent->exit_code = EXIT_INTERRUPTED;
+            loop_stop(agent->loop);
+            return;
+        }
+        agent_step(agent, now_ns,
+                   &(struct member_event){.kind = agent->signal_count == 1 ? MEMBER_INTERRUPT
+                                                                           : MEMBER_KILL});
+        agent_settle(agent, now_ns);
+    }
+}
+
+static bool agent_begin(struct agent *agent, struct error *error)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    agent->loop = loop_create(error);
+    if (agent->loop == NULL)
+        return false;
+    agent->signals = loop_signals(signals, 2, error);
+    if (agent->signals < 0 ||
+        !loop_watch(agent->loop, agent->signals, EPOLLIN, agent_signal, agent, error))
+        return false;
+    loop_every(agent->loop, TICK_MS * NS_PER_MS, agent_tick, agent);
+    return agent_join(agent, error);
+}
+
+static void agent_done(struct agent *agent)
+{
+    if (agent->loop == NULL)
+        return;
+    agent_leave(agent);
+    loop_destroy(agent->loop);
+    if (agent->signals >= 0)
+        close(agent->signals);
+}
+
+/* A worker needs a descriptor; what is not there is not promised to the coordinator. */
+static uint32_t carried_by_descriptors(uint32_t max_concurrency, uint32_t lanes)
+{
+    uint64_t own = DESCRIPTORS_OF_OURS + 4u * (uint64_t)lanes;
+    uint64_t allowed = net_raise_descriptors(max_concurrency + own);
+    if (allowed >= max_concurrency + own)
+        return max_concurrency;
+    return allowed > own ? (uint32_t)(allowed - own) : 1;
+}
+
+int command_agent(int count, char **arguments)
+{
+    struct agent_options options;
+    struct error error = {0};
+    switch (agent_options_read(count, arguments, &options, &error)) {
+    case FLAGS_HELP:
+        return EXIT_MET;
+    case FLAGS_BAD:
+        fprintf(stderr, "clobber: %s\n", error.message);
+        return EXIT_USAGE;
+    case FLAGS_OK:
+        break;
+    }
+    if (options.embedded)
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody is left to hear a last word */
+    else
+        log_set_level(LOG_INFO);
+
+    struct agent agent = {
+        .options = &options,
+        .signals = -1,
+        .max_concurrency = carried_by_descriptors(options.max_concurrency, options.lanes),
+        .exit_code = EXIT_BROKEN_OFF,
+    };
+    if (agent_begin(&agent, &error)) {
+        loop_run(agent.loop);
+    } else {
+        fprintf(stderr, "clobber: %s\n", error.message);
+        agent.exit_code = error.kind == ERROR_USAGE ? EXIT_USAGE : EXIT_BROKEN_OFF;
+    }
+    agent_done(&agent);
+    return agent.exit_code;
+}

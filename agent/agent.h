@@ -1,0 +1,31 @@
+/** Command `agent`: joins a coordinator, again and again, and makes the load it asks for. */
+#ifndef CLOBBER_AGENT_AGENT_H
+#define CLOBBER_AGENT_AGENT_H
+
+#include "agent/allow.h"
+#include "agent/pool.h"
+#include "common/base/flags.h"
+#include "common/base/limits.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** What the command line and the environment say. Plain data; text is borrowed from them. */
+struct agent_options {
+    const char *connect;
+    char name[NAME_BYTES_MAX + 1];
+    struct allow allow;
+    uint32_t max_concurrency;
+    uint64_t max_rate_milli;
+    uint64_t max_duration_ns; /* 0: none */
+    uint32_t lanes;
+    enum pool_engine engine;
+    bool once;
+    bool embedded; /* a child of `clobber run`: ends with it, and leaves the talking to it */
+};
+
+/** Reads them, with their defaults. As flags_read(). */
+enum flags_outcome agent_options_read(int count, char **arguments, struct agent_options *options,
+                                      struct error *error);
+
+#endif

@@ -1,0 +1,20 @@
+/** Which address of the target an agent loads: resolved by itself, allowed by its owner, and, when
+ * a name has several, one that accepts connections. */
+#ifndef CLOBBER_AGENT_REACH_H
+#define CLOBBER_AGENT_REACH_H
+
+#include "agent/allow.h"
+#include "common/base/net.h"
+#include "proto/assignment.h"
+
+#include <stdbool.h>
+
+#define REACH_PROBE_MS                                                                             \
+    250u /* an address that takes longer than its neighbour is not the one to load */
+
+/** Blocks: resolving, and REACH_PROBE_MS at most for each address of a name that has several.
+ * False: ERROR_TARGET (no such name), ERROR_LIMIT (not one of its addresses is allowed). */
+bool reach_target(const struct allow *allow, const struct assignment *assignment,
+                  struct address *address, struct error *error);
+
+#endif
