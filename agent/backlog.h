@@ -1,0 +1,57 @@
+/** Requests that are due and wait for a worker, and the rules by which they may still start: not
+ * too old, and when late not in a flood. Pure.
+ *
+ *  Catching up everything would replay the past at a wrong rate long after a stall; skipping it in
+ *  silence would hide the stall. So: a bounded catch-up, then not started, and counted so
+ *  (docs/control.md, 3.1). */
+#ifndef CLOBBER_AGENT_BACKLOG_H
+#define CLOBBER_AGENT_BACKLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BACKLOG_LATE_NS UINT64_C(10000000) /* from here on a request is late: the gate counts */
+#define BACKLOG_BURST   10u /* late ones that may start at once, before 1.1 x rate holds */
+
+/** One request that fell due. */
+struct waiting {
+    uint64_t due_ns;
+    uint32_t phase;
+    bool own_late; /* we took it from the pacer late: this wait is no doing of the target */
+};
+
+struct backlog {
+    struct waiting *items; /* [capacity], a ring */
+    uint32_t capacity, head, count;
+    uint32_t own_late_count; /* of those that wait */
+    uint64_t drop_age_ns;    /* as asked; at least two intervals of the rate in effect */
+    uint64_t rate_milli;     /* the last one above 0 */
+    uint64_t allowed_ns;     /* the gate's theoretical arrival time (GCRA, ITU-T I.371) */
+};
+
+enum backlog_verdict {
+    BACKLOG_EMPTY,
+    BACKLOG_START, /* the oldest may start now */
+    BACKLOG_HOLD,  /* it is late and the gate is shut: see backlog_opens() */
+    BACKLOG_DROP,  /* it is too old: take it and do not start it */
+};
+
+/** Takes memory for `capacity` requests. False: none. backlog_done() in any case. */
+bool backlog_init(struct backlog *backlog, uint32_t capacity);
+void backlog_done(struct backlog *backlog);
+
+/** A rate of 0 leaves the gate as it was: what waits is still let out at the pace it came. */
+void backlog_set(struct backlog *backlog, uint64_t rate_milli, uint64_t drop_age_ns);
+
+/** False: it is full, and the request is not taken. */
+bool backlog_push(struct backlog *backlog, const struct waiting *request);
+/** What may become of the oldest request at `now_ns`. */
+enum backlog_verdict backlog_judge(const struct backlog *backlog, uint64_t now_ns);
+/** The oldest one, taken out. Not when empty. */
+struct waiting backlog_pop(struct backlog *backlog);
+/** One was started at `now_ns`: what the gate counts. */
+void backlog_started(struct backlog *backlog, uint64_t now_ns);
+/** When the gate opens for the next late request. */
+uint64_t backlog_opens(const struct backlog *backlog);
+
+#endif

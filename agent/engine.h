@@ -1,0 +1,78 @@
+/** Connections on one thread: connect, send, and be told what became of it; whatever makes the
+ *  completions (epoll today). Chosen once, when a lane is made.
+ *
+ *  An engine moves bytes and knows nothing of requests, deadlines or clocks. */
+#ifndef CLOBBER_AGENT_ENGINE_H
+#define CLOBBER_AGENT_ENGINE_H
+
+#include "common/base/error.h"
+#include "common/base/net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ENGINE_NEVER      UINT64_MAX
+#define ENGINE_EVENTS_MAX 256u /* of one look: its first and its last are within a few ms */
+#define ENGINE_READ_BYTES (64u * 1024u) /* of one read: the buffer that all connections share */
+
+struct engine;
+
+/** One connection; lives inside its owner. Zeroed: not open. */
+struct connection {
+    bool open;
+    bool connecting;
+    int descriptor;      /* of the implementation, as all below */
+    uint32_t watched;    /* the events it is registered for */
+    const uint8_t *rest; /* borrowed: not yet taken by the kernel */
+    size_t rest_count;
+};
+
+/** What is told of a connection. Every one of these may connect, send on and close any connection.
+ */
+struct engine_listener {
+    /** The end of engine connect(): 0, or the errno it failed with; then it is closed already. */
+    void (*connected)(void *context, struct connection *connection, int error);
+    /** `count` more bytes of what was to be sent went out. */
+    void (*sent)(void *context, struct connection *connection, size_t count);
+    /** Bytes came; borrowed until the callback returns. */
+    void (*received)(void *context, struct connection *connection, const uint8_t *bytes,
+                     size_t count);
+    /** The target closed its side (`error` 0), or the connection broke. It is closed already. */
+    void (*closed)(void *context, struct connection *connection, int error);
+    /** Another thread called wake(). */
+    void (*woken)(void *context);
+};
+
+/** The verbs of one kind of engine. All but wake() for the one thread that runs it. */
+struct engine_driver {
+    const char *name;
+    /** `listener` and `context` are borrowed. NULL: ERROR_SYSTEM, ERROR_MEMORY. The caller owns it.
+     */
+    struct engine *(*create)(const struct engine_listener *listener, void *context,
+                             struct error *error);
+    void (*destroy)(struct engine *engine);
+    /** Begins to connect; connected() will tell. False: it failed at once with `*error`, an errno,
+     *  and nothing is told. */
+    bool (*connect)(struct engine *engine, struct connection *connection,
+                    const struct address *address, int *error);
+    /** Sends `bytes[count]`, which must stay until all is sent or the connection is closed, and
+     *  nothing else before that. Returns how many went out at once, or -errno; sent() tells of the
+     *  others. */
+    ssize_t (*send)(struct engine *engine, struct connection *connection, const uint8_t *bytes,
+                    size_t count);
+    /** Nothing is told of this connection from now on. */
+    void (*close)(struct engine *engine, struct connection *connection);
+    /** Waits for something to tell, at most `timeout_ns`. */
+    void (*wait)(struct engine *engine, uint64_t timeout_ns);
+    /** Tells what wait() found. False: more was ready than one look takes; what was left comes
+     *  first in the next. */
+    bool (*tell)(struct engine *engine);
+    /** Ends a wait(), now or next; from any thread. */
+    void (*wake)(struct engine *engine);
+};
+
+extern const struct engine_driver engine_epoll;
+
+#endif

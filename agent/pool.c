@@ -1,0 +1,307 @@
+#include "agent/pool.h"
+
+#include "agent/lane.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+#include "common/base/loop.h"
+#include "proto/beat.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POOL_READ_NS       (50 * NS_PER_MS) /* half a tick: a lane that is later counts as it was */
+#define POOL_BUSY_PERMILLE 600u             /* a lane above this for long gets help */
+#define POOL_BUSY_READINGS 3u               /* so long: one busy reading may be a burst */
+#define POOL_DESCRIPTORS   64u /* beside connections: epoll, eventfds, the channel, files */
+
+/* One lane and what it may be running. */
+struct share {
+    struct lane *lane;
+    uint64_t granted_milli; /* concurrency it was told last */
+    uint64_t
+        held_milli; /* at most so much does it run: after a cut, requests in flight end first */
+};
+
+struct pool {
+    const struct assignment *assignment;
+    const struct workload *workload;
+    void *configuration;
+    int answered; /* an eventfd, signalled by lanes */
+    struct meters *total;
+    bool set, draining;
+    struct pool_setpoint setpoint; /* the last one */
+    uint32_t busy_readings;
+    uint32_t lane_count;
+    /* Each generator of its own needs spare workers of its own (docs/control.md, 3), so a second
+     * lane begins only when the first can not carry the load alone; none is taken back. */
+    uint32_t active;
+    struct share shares[LANES_MAX];
+};
+
+/* Sharing */
+
+/* The part of lane `index` in `total_milli` over `count` lanes: whole workers, and one lane has the
+ * fraction. The parts sum to the total. */
+static uint64_t share_workers(uint64_t total_milli, uint32_t count, uint32_t index)
+{
+    uint64_t whole = total_milli / 1000u;
+    uint64_t part = (whole / count + (index < whole % count)) * 1000u;
+    return index == whole % count ? part + total_milli % 1000u : part;
+}
+
+static uint64_t share_rate(uint64_t total_milli, uint32_t count, uint32_t index)
+{
+    return total_milli / count + (index < total_milli % count);
+}
+
+/* Lanes give up what is more than their part at once and get what is more than they have only as
+ * far as the others have let go of it: their sum never passes the total. */
+static void share_concurrency(struct pool *pool)
+{
+    uint64_t total_milli = pool->setpoint.concurrency_milli;
+    uint64_t held_milli = 0;
+    for (uint32_t i = 0; i < pool->active; i++) {
+        struct share *share = &pool->shares[i];
+        uint64_t part = share_workers(total_milli, pool->active, i);
+        share->granted_milli = part < share->granted_milli ? part : share->granted_milli;
+        held_milli += share->held_milli;
+    }
+    for (uint32_t i = 0; i < pool->active; i++) {
+        struct share *share = &pool->shares[i];
+        uint64_t part = share_workers(total_milli, pool->active, i);
+        if (part <= share->held_milli) {
+            share->granted_milli = part;
+            continue;
+        }
+        uint64_t room = total_milli > held_milli ? total_milli - held_milli : 0;
+        uint64_t more = part - share->held_milli;
+        more = more < room ? more : room;
+        share->granted_milli = share->held_milli += more;
+        held_milli += more;
+    }
+}
+
+/* Lanes that may run something; a pause leaves the first one, which counts what falls due. */
+static uint32_t count_granted(const struct pool *pool)
+{
+    uint32_t count = 0;
+    while (count < pool->active && pool->shares[count].granted_milli > 0)
+        count++;
+    return count > 0 ? count : 1;
+}
+
+static void share_out(struct pool *pool)
+{
+    uint64_t now_ns = clock_now_ns();
+    share_concurrency(pool);
+    uint32_t carrying = count_granted(pool);
+    for (uint32_t i = 0; i < pool->active; i++) {
+        struct pool_setpoint part = pool->setpoint;
+        part.concurrency_milli = pool->shares[i].granted_milli;
+        part.floor_milli =
+            i < carrying ? share_workers(pool->setpoint.floor_milli, carrying, i) : 0;
+        part.rate_milli = i < carrying ? share_rate(pool->setpoint.rate_milli, carrying, i) : 0;
+        lane_set(pool->shares[i].lane, &part, now_ns);
+    }
+}
+
+/* Whether a lane still waits for what others are to let go of. */
+static bool unfinished(const struct pool *pool)
+{
+    for (uint32_t i = 0; i < pool->active; i++) {
+        uint64_t part = share_workers(pool->setpoint.concurrency_milli, pool->active, i);
+        if (pool->shares[i].granted_milli < part)
+            return true;
+    }
+    return false;
+}
+
+static void call_another_lane(struct pool *pool)
+{
+    bool busy = pool->total->lane_load_permille > POOL_BUSY_PERMILLE;
+    pool->busy_readings = busy ? pool->busy_readings + 1 : 0;
+    if (pool->busy_readings < POOL_BUSY_READINGS || pool->active == pool->lane_count)
+        return;
+    pool->busy_readings = 0;
+    pool->active++;
+}
+
+/* Life */
+
+/* 0 to 1: spread over the lanes, and another beginning for each agent, which the plan cannot give.
+ */
+static double stagger_of(uint32_t index, uint32_t lanes, uint64_t born_ns)
+{
+    double beginning = (double)(born_ns % 1000000u) / 1e6;
+    double stagger = beginning + (double)index / lanes;
+    return stagger < 1.0 ? stagger : stagger - 1.0;
+}
+
+static bool create_lanes(struct pool *pool, const struct address *address, uint32_t lanes,
+                         const struct engine_driver *driver, struct error *error)
+{
+    uint32_t capacity = pool->assignment->concurrency_max;
+    capacity = capacity < 1 ? 1 : capacity > CONCURRENCY_MAX ? CONCURRENCY_MAX : capacity;
+    net_raise_descriptors((uint64_t)capacity + 2 * lanes + POOL_DESCRIPTORS);
+    uint64_t born_ns = clock_now_ns();
+    for (uint32_t i = 0; i < lanes; i++) {
+        const struct lane_plan plan = {
+            .assignment = pool->assignment,
+            .address = address,
+            .workload = pool->workload,
+            .configuration = pool->configuration,
+            .driver = driver,
+            .index = i,
+            .capacity = capacity,
+            .stagger = stagger_of(i, lanes, born_ns),
+            .answered = pool->answered,
+        };
+        pool->shares[i].lane = lane_create(&plan, error);
+        if (pool->shares[i].lane == NULL)
+            return false;
+        pool->lane_count++;
+    }
+    return true;
+}
+
+static bool fill(struct pool *pool, const struct address *address, uint32_t lanes,
+                 const struct engine_driver *driver, struct error *error)
+{
+    const struct assignment *assignment = pool->assignment;
+    pool->workload = workload_find(assignment->workload);
+    if (pool->workload == NULL)
+        return error_set(error, ERROR_PLAN, PLACE_NONE, "this agent knows no workload '%s'",
+                         assignment->workload);
+    pool->configuration = pool->workload->configure(assignment, error);
+    if (pool->configuration == NULL)
+        return false;
+    pool->total = meters_create(assignment->phases, assignment->request_count);
+    if (pool->total == NULL)
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the meters of a pool");
+    pool->answered = loop_wakeup_create(error);
+    return pool->answered >= 0 && create_lanes(pool, address, lanes, driver, error);
+}
+
+struct pool *pool_create(const struct assignment *assignment, const struct address *address,
+                         uint32_t lanes, enum pool_engine engine, struct error *error)
+{
+    (void)engine; /* one kind so far: what AUTO finds is what EPOLL asks for */
+    if (lanes < 1 || lanes > LANES_MAX) {
+        error_set(error, ERROR_LIMIT, PLACE_NONE, "%u lanes; give 1 to %u", lanes, LANES_MAX);
+        return NULL;
+    }
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL) {
+        error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for a pool");
+        return NULL;
+    }
+    pool->assignment = assignment;
+    pool->answered = -1;
+    pool->active = 1;
+    if (!fill(pool, address, lanes, &engine_epoll, error)) {
+        pool_destroy(pool);
+        return NULL;
+    }
+    return pool;
+}
+
+void pool_destroy(struct pool *pool)
+{
+    if (pool == NULL)
+        return;
+    for (uint32_t i = 0; i < pool->lane_count; i++)
+        lane_destroy(pool->shares[i].lane);
+    if (pool->answered >= 0)
+        close(pool->answered);
+    meters_destroy(pool->total);
+    if (pool->configuration != NULL)
+        pool->workload->release(pool->configuration);
+    free(pool);
+}
+
+/* Orders */
+
+void pool_set(struct pool *pool, const struct pool_setpoint *setpoint)
+{
+    CHECK(setpoint->phase < pool->assignment->phases);
+    if (pool->draining)
+        return;
+    pool->set = true;
+    pool->setpoint = *setpoint;
+    share_out(pool);
+}
+
+void pool_drain(struct pool *pool, uint64_t deadline_ns)
+{
+    pool->draining = true;
+    uint64_t now_ns = clock_now_ns();
+    for (uint32_t i = 0; i < pool->active; i++)
+        lane_drain(pool->shares[i].lane, now_ns, deadline_ns);
+}
+
+void pool_abort(struct pool *pool)
+{
+    pool_drain(pool, 0);
+}
+
+/* Readings */
+
+static bool all_answered(struct pool *pool)
+{
+    for (uint32_t i = 0; i < pool->active; i++) {
+        if (!lane_answered(pool->shares[i].lane))
+            return false;
+    }
+    return true;
+}
+
+static void await_answers(struct pool *pool)
+{
+    uint64_t end_ns = clock_now_ns() + POOL_READ_NS;
+    struct pollfd wakeup = {.fd = pool->answered, .events = POLLIN};
+    while (!all_answered(pool)) {
+        uint64_t now_ns = clock_now_ns();
+        if (now_ns >= end_ns)
+            return;
+        /* In whole ms, rounded up: a wait of 0 would spin. */
+        poll(&wakeup, 1, (int)((end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
+        loop_wakeup_clear(pool->answered);
+    }
+}
+
+static void gather(struct pool *pool, bool histograms)
+{
+    struct meters *total = pool->total;
+    for (uint32_t i = 0; i < pool->active; i++) {
+        struct share *share = &pool->shares[i];
+        bool answered = lane_answered(share->lane);
+        uint32_t others = i == 0 ? 0 : total->in_flight;
+        lane_take(share->lane, total, i == 0, histograms);
+        if (!answered) {
+            total->flags |= BEAT_STOOD_STILL;
+            continue;
+        }
+        uint64_t running_milli = (total->in_flight - others) * UINT64_C(1000);
+        share->held_milli =
+            running_milli > share->granted_milli ? running_milli : share->granted_milli;
+    }
+    total->lanes = pool->active;
+}
+
+const struct meters *pool_read(struct pool *pool, bool histograms)
+{
+    for (uint32_t i = 0; i < pool->active; i++)
+        lane_ask(pool->shares[i].lane, histograms);
+    await_answers(pool);
+    gather(pool, histograms);
+    if (pool->set && !pool->draining) {
+        call_another_lane(pool);
+        if (unfinished(pool))
+            share_out(pool);
+    }
+    return pool->total;
+}

@@ -1,0 +1,593 @@
+#include "agent/worker.h"
+
+#include "common/base/check.h"
+#include "proto/beat.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static_assert(offsetof(struct worker, connection) == 0, "a connection is the head of its worker");
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Lists: a worker is always in exactly one, that of its state. */
+
+static void list_remove(struct worker_list *list, struct worker *worker)
+{
+    *(worker->previous != NULL ? &worker->previous->next : &list->first) = worker->next;
+    *(worker->next != NULL ? &worker->next->previous : &list->last) = worker->previous;
+    list->count--;
+}
+
+static void list_append(struct worker_list *list, struct worker *worker)
+{
+    worker->previous = list->last;
+    worker->next = NULL;
+    *(list->last != NULL ? &list->last->next : &list->first) = worker;
+    list->last = worker;
+    list->count++;
+}
+
+static void list_prepend(struct worker_list *list, struct worker *worker)
+{
+    worker->previous = NULL;
+    worker->next = list->first;
+    *(list->first != NULL ? &list->first->previous : &list->last) = worker;
+    list->first = worker;
+    list->count++;
+}
+
+static void become(struct crew *crew, struct worker *worker, enum worker_state state)
+{
+    list_remove(&crew->lists[worker->state], worker);
+    worker->state = state;
+    if (state == WORKER_IDLE || state == WORKER_SPARE)
+        list_prepend(&crew->lists[state], worker);
+    else
+        list_append(&crew->lists[state],
+                    worker); /* so by start: BUSY and CONNECTING are deadlines */
+}
+
+/* Counting */
+
+static struct phase_meter *phase_of(struct crew *crew, const struct worker *worker)
+{
+    return &crew->meters->phases[worker->phase];
+}
+
+/* The integral of requests in flight over time. An end (at read_ns) may come after a start (at now)
+ * that is later by the clock; in arithmetic modulo 2^64 the sum is exact all the same. */
+static void occupy(struct crew *crew, uint32_t phase, uint64_t at_ns)
+{
+    struct occupancy *occupancy = &crew->occupancy[phase];
+    crew->meters->phases[phase].counters.in_flight_ns +=
+        occupancy->running * (at_ns - occupancy->since_ns);
+    occupancy->since_ns = at_ns;
+}
+
+void crew_integrate(struct crew *crew, uint32_t first, uint32_t last, uint64_t now_ns)
+{
+    for (uint32_t phase = first; phase <= last; phase++)
+        occupy(crew, phase, now_ns);
+}
+
+static void count_start(struct crew *crew, struct worker *worker, const struct waiting *request,
+                        uint64_t now_ns)
+{
+    CHECK(!worker->has_request);
+    uint64_t lag_ns = now_ns > request->due_ns ? now_ns - request->due_ns : 0;
+    worker->has_request = true;
+    worker->answered = false;
+    worker->sent = 0;
+    worker->phase = request->phase;
+    worker->own_late = request->own_late;
+    worker->due_ns = request->due_ns;
+    worker->armed_ns = now_ns;
+    worker->kind = mix_next(&crew->mix);
+    crew->in_flight++;
+    crew->own_late_count += request->own_late;
+
+    struct phase_meter *phase = phase_of(crew, worker);
+    phase->counters.started++;
+    phase->counters.send_lag_sum_ns += lag_ns;
+    histogram_record(&phase->kinds[SAMPLE_SEND_LAG], lag_ns);
+    if (lag_ns > crew->send_lag_ns_max)
+        crew->send_lag_ns_max = lag_ns;
+    occupy(crew, worker->phase, now_ns);
+    crew->occupancy[worker->phase].running++;
+}
+
+/* Whether the target can have seen anything of the request. */
+static bool reached(const struct worker *worker)
+{
+    if (worker->request.byte_count == 0)
+        return worker->connection.open && !worker->connection.connecting;
+    return worker->sent > 0;
+}
+
+static void count_outcome(struct phase_meter *phase, uint32_t kind, struct ending ending)
+{
+    switch (ending.how) {
+    case ENDING_OK:
+        phase->counters.ok++;
+        phase->requests[kind].ok++;
+        break;
+    case ENDING_FAILED:
+        phase->counters.failed[ending.failure]++;
+        phase->requests[kind].failed++;
+        break;
+    case ENDING_TIMED_OUT:
+        phase->counters.timed_out++;
+        phase->requests[kind].failed++;
+        break;
+    }
+    if (ending.status < STATUS_MIN || ending.status >= STATUS_MIN + STATUS_COUNT)
+        return;
+    phase->statuses[ending.status - STATUS_MIN]++;
+    if (ending.how == ENDING_FAILED && ending.failure == FAILURE_STATUS)
+        phase->statuses_failed[ending.status - STATUS_MIN]++;
+}
+
+/* The request is gone from the worker; it ended or was cut. */
+static void let_go(struct crew *crew, struct worker *worker, uint64_t at_ns)
+{
+    CHECK(worker->has_request);
+    worker->has_request = false;
+    crew->in_flight--;
+    crew->own_late_count -= worker->own_late;
+    occupy(crew, worker->phase, at_ns);
+    crew->occupancy[worker->phase].running--;
+}
+
+static void count_end(struct crew *crew, struct worker *worker, struct ending ending)
+{
+    /* A request that broke in the very look in which it began, began after read_ns. */
+    uint64_t done_ns = larger(crew->read_ns, worker->armed_ns);
+    uint64_t service_ns = done_ns - worker->armed_ns;
+    if (ending.how == ENDING_TIMED_OUT)
+        service_ns = larger(service_ns, crew->timeout_ns); /* crew_fail() takes it over so late */
+    uint64_t response_ns = larger(done_ns - worker->due_ns, service_ns);
+    struct phase_meter *phase = phase_of(crew, worker);
+    count_outcome(phase, worker->kind, ending);
+    phase->counters.unwritten += !reached(worker);
+    phase->counters.latency_sum_ns += service_ns;
+    histogram_record(&phase->kinds[SAMPLE_SERVICE], service_ns);
+    histogram_record(&phase->kinds[SAMPLE_RESPONSE], response_ns);
+    histogram_record(&phase->request_histograms[worker->kind], response_ns);
+    worker->length_ns = service_ns;
+    let_go(crew, worker, done_ns);
+}
+
+/* Failures by name. An errno that has no class of its own is `other`. */
+static enum failure failure_of(int error, enum failure other)
+{
+    switch (error) {
+    case ECONNREFUSED:
+        return other == FAILURE_CONNECT_FAILED ? FAILURE_CONNECT_REFUSED : FAILURE_RESET;
+    case EADDRNOTAVAIL:
+        return FAILURE_LOCAL_PORTS;
+    case EMFILE:
+    case ENFILE:
+        return FAILURE_FD_LIMIT;
+    case EPIPE:
+        return FAILURE_CLOSED;
+    case ECONNRESET:
+        return other == FAILURE_CONNECT_FAILED ? other : FAILURE_RESET;
+    default:
+        return other;
+    }
+}
+
+static struct ending failed(enum failure failure)
+{
+    return (struct ending){.how = ENDING_FAILED, .failure = failure};
+}
+
+/* A connection's life */
+
+static void hang_up(struct crew *crew, struct worker *worker)
+{
+    if (worker->connection.open)
+        crew->driver->close(crew->engine, &worker->connection);
+}
+
+/* Whoever has lost its connection and request goes back to the lane: as idle where connections come
+ * with their requests, else as spare. */
+static void part(struct crew *crew, struct worker *worker, enum parting parting,
+                 struct ending ending)
+{
+    CHECK(!worker->connection.open);
+    CHECK(!worker->has_request);
+    if (crew->ahead) {
+        become(crew, worker, WORKER_SPARE);
+        crew->calls->parted(crew->owner, worker, parting, ending);
+    } else {
+        become(crew, worker, WORKER_IDLE);
+        crew->calls->ready(crew->owner, worker);
+    }
+}
+
+/* The request is over; `reusable`: its connection is not. */
+static void finish(struct crew *crew, struct worker *worker, struct ending ending, bool reusable)
+{
+    count_end(crew, worker, ending);
+    if (reusable && worker->connection.open && !worker->request.close_after) {
+        become(crew, worker, WORKER_IDLE);
+        crew->calls->ready(crew->owner, worker);
+        return;
+    }
+    hang_up(crew, worker);
+    part(crew, worker, PARTING_REQUEST, ending);
+}
+
+/* A connect ahead of any request came to nothing. */
+static void miss(struct crew *crew, struct worker *worker, struct ending ending)
+{
+    hang_up(crew, worker);
+    worker->misses++;
+    part(crew, worker, PARTING_MISSED, ending);
+}
+
+/* An idle connection is gone; it came to nothing when it had carried no request. */
+static void lose_idle(struct crew *crew, struct worker *worker, enum failure failure)
+{
+    hang_up(crew, worker);
+    worker->misses += worker->carried == 0;
+    part(crew, worker, PARTING_IDLE, failed(failure));
+}
+
+static void connect_failed(struct crew *crew, struct worker *worker, int error)
+{
+    struct ending ending = failed(failure_of(error, FAILURE_CONNECT_FAILED));
+    if (ending.failure == FAILURE_LOCAL_PORTS)
+        crew->flags |= BEAT_LOCAL_PORTS;
+    if (ending.failure == FAILURE_FD_LIMIT)
+        crew->flags |= BEAT_FD_LIMIT;
+    if (worker->has_request)
+        finish(crew, worker, ending, false);
+    else
+        miss(crew, worker, ending);
+}
+
+static void begin_connect(struct crew *crew, struct worker *worker, uint64_t now_ns)
+{
+    worker->connect_ns = now_ns;
+    worker->carried = 0;
+    worker->error = 0;
+    if (!crew->driver->connect(crew->engine, &worker->connection, crew->address, &worker->error))
+        become(crew, worker,
+               WORKER_SETTLING); /* never inside this call: a chain of them has no end */
+}
+
+static void note_sent(struct crew *crew, struct worker *worker, size_t count)
+{
+    worker->sent += count;
+    phase_of(crew, worker)->counters.bytes_sent += count;
+    if (worker->sent == worker->request.byte_count && !worker->request.expects_answer)
+        become(crew, worker, WORKER_SETTLING);
+}
+
+static void send_request(struct crew *crew, struct worker *worker)
+{
+    if (worker->carried++ > 0)
+        phase_of(crew, worker)->counters.connections_reused++;
+    worker->misses = 0;
+    ssize_t count = crew->driver->send(crew->engine, &worker->connection, worker->request.bytes,
+                                       worker->request.byte_count);
+    if (count < 0)
+        finish(crew, worker, failed(failure_of((int)-count, FAILURE_SEND)), false);
+    else
+        note_sent(crew, worker, (size_t)count);
+}
+
+/* What the engine tells */
+
+static void on_connected(void *context, struct connection *connection, int error)
+{
+    struct crew *crew = context;
+    struct worker *worker = (struct worker *)connection;
+    if (error != 0) {
+        connect_failed(crew, worker, error);
+        return;
+    }
+    struct phase_meter *phase =
+        &crew->meters->phases[worker->has_request ? worker->phase : crew->phase];
+    phase->counters.connections_opened++;
+    histogram_record(&phase->kinds[SAMPLE_CONNECT], crew->read_ns - worker->connect_ns);
+    if (!worker->has_request) {
+        become(crew, worker, WORKER_IDLE);
+        crew->calls->ready(crew->owner, worker);
+    } else if (worker->request.byte_count == 0 && !worker->request.expects_answer) {
+        finish(crew, worker, (struct ending){.how = ENDING_OK}, true);
+    } else {
+        send_request(crew, worker);
+    }
+}
+
+static void on_sent(void *context, struct connection *connection, size_t count)
+{
+    note_sent(context, (struct worker *)connection, count);
+}
+
+static void feed(struct crew *crew, struct worker *worker, const uint8_t *bytes, size_t count)
+{
+    struct feed_result result = {0};
+    enum feed_outcome outcome =
+        crew->workload->feed(crew->configuration, &worker->answer, bytes, count, &result);
+    if (outcome == FEED_MORE)
+        return;
+    struct ending ending = {.how = ENDING_OK, .status = result.status};
+    bool reusable = outcome == FEED_DONE && result.reusable;
+    if (outcome == FEED_FAILED || !result.ok)
+        ending = (struct ending){ENDING_FAILED, result.failure, result.status};
+    if (outcome == FEED_DONE && result.consumed < count) {
+        ending = failed(FAILURE_UNEXPECTED); /* it said more than it was asked */
+        reusable = false;
+    }
+    /* An early answer to a long request is an answer, but what was not sent would go astray. */
+    if (worker->sent < worker->request.byte_count)
+        reusable = false;
+    finish(crew, worker, ending, reusable);
+}
+
+static void on_received(void *context, struct connection *connection, const uint8_t *bytes,
+                        size_t count)
+{
+    struct crew *crew = context;
+    struct worker *worker = (struct worker *)connection;
+    if (!worker->has_request) {
+        lose_idle(crew, worker, FAILURE_UNEXPECTED);
+        return;
+    }
+    struct phase_meter *phase = phase_of(crew, worker);
+    phase->counters.bytes_received += count;
+    if (!worker->answered) {
+        worker->answered = true;
+        histogram_record(&phase->kinds[SAMPLE_FIRST_BYTE], crew->read_ns - worker->armed_ns);
+    }
+    if (worker->state == WORKER_SETTLING)
+        return; /* no answer was expected, and it ends as it is */
+    feed(crew, worker, bytes, count);
+}
+
+/* The target closed its side: whole if the end of the connection was to be the end of the answer.
+ */
+static void answer_ended(struct crew *crew, struct worker *worker)
+{
+    struct feed_result result = {0};
+    enum feed_outcome outcome = crew->workload->end(crew->configuration, &worker->answer, &result);
+    struct ending ending = {.how = ENDING_OK, .status = result.status};
+    if (outcome == FEED_MORE)
+        ending = failed(FAILURE_CLOSED);
+    else if (outcome == FEED_FAILED || !result.ok)
+        ending = (struct ending){ENDING_FAILED, result.failure, result.status};
+    finish(crew, worker, ending, false);
+}
+
+static void on_closed(void *context, struct connection *connection, int error)
+{
+    struct crew *crew = context;
+    struct worker *worker = (struct worker *)connection;
+    if (!worker->has_request)
+        lose_idle(crew, worker, FAILURE_CLOSED);
+    else if (worker->state == WORKER_SETTLING)
+        return; /* its end is known already */
+    else if (error != 0)
+        finish(crew, worker, failed(failure_of(error, FAILURE_RESET)), false);
+    else
+        answer_ended(crew, worker);
+}
+
+static void on_woken(void *context)
+{
+    struct crew *crew = context;
+    crew->woken = true;
+}
+
+static const struct engine_listener listener = {
+    .connected = on_connected,
+    .sent = on_sent,
+    .received = on_received,
+    .closed = on_closed,
+    .woken = on_woken,
+};
+
+/* What the lane tells */
+
+uint32_t crew_count(const struct crew *crew)
+{
+    return crew->used - crew->lists[WORKER_SPARE].count;
+}
+
+bool crew_hire(struct crew *crew)
+{
+    struct worker *worker = crew->lists[WORKER_SPARE].first;
+    if (worker == NULL) {
+        if (crew->used == crew->capacity)
+            return false;
+        worker = &crew->workers[crew->used++]; /* WORKER_SPARE is 0, as calloc left it */
+        list_prepend(&crew->lists[WORKER_SPARE], worker);
+    }
+    worker->length_ns = 0;
+    worker->misses = 0;
+    crew_connect(crew, worker);
+    return true;
+}
+
+void crew_connect(struct crew *crew, struct worker *worker)
+{
+    CHECK(worker->state == WORKER_SPARE || worker->state == WORKER_RESTING);
+    CHECK(!worker->connection.open);
+    if (!crew->ahead) {
+        become(crew, worker, WORKER_IDLE);
+        crew->calls->ready(crew->owner, worker);
+        return;
+    }
+    become(crew, worker, WORKER_CONNECTING);
+    worker->armed_ns = crew->read_ns;
+    begin_connect(crew, worker, crew->read_ns);
+}
+
+void crew_rest(struct crew *crew, struct worker *worker, uint64_t retry_ns)
+{
+    CHECK(worker->state == WORKER_SPARE);
+    become(crew, worker, WORKER_RESTING);
+    worker->retry_ns = retry_ns;
+}
+
+void crew_retire(struct crew *crew, struct worker *worker)
+{
+    CHECK(!worker->has_request);
+    hang_up(crew, worker);
+    become(crew, worker, WORKER_SPARE);
+}
+
+void crew_pause(struct crew *crew, struct worker *worker)
+{
+    CHECK(worker->state == WORKER_IDLE);
+    become(crew, worker, WORKER_PAUSING);
+}
+
+void crew_resume(struct crew *crew, struct worker *worker)
+{
+    CHECK(worker->state == WORKER_PAUSING);
+    become(crew, worker, WORKER_IDLE);
+}
+
+void crew_start(struct crew *crew, struct worker *worker, const struct waiting *request,
+                uint64_t now_ns)
+{
+    CHECK(worker->state == WORKER_IDLE);
+    count_start(crew, worker, request, now_ns);
+    crew->workload->begin(crew->configuration, worker->kind, &worker->answer, &worker->request);
+    become(crew, worker, WORKER_BUSY);
+    if (worker->connection.open && !worker->request.close_after) {
+        send_request(crew, worker);
+        return;
+    }
+    hang_up(crew, worker); /* one made ahead is not the one that this request is to make */
+    begin_connect(crew, worker, now_ns);
+}
+
+void crew_fail(struct crew *crew, struct worker *worker, const struct waiting *request,
+               struct ending ending)
+{
+    CHECK(worker->state == WORKER_SPARE);
+    count_start(crew, worker, request, larger(crew->read_ns, request->due_ns));
+    worker->request = (struct workload_request){.bytes = NULL}; /* nothing of it was sent */
+    count_end(crew, worker, ending);
+}
+
+void crew_settle(struct crew *crew)
+{
+    /* Those that settle anew in here wait for the next turn, else a chain would keep the lane. */
+    for (uint32_t left = crew->lists[WORKER_SETTLING].count; left > 0; left--) {
+        struct worker *worker = crew->lists[WORKER_SETTLING].first;
+        if (worker->error != 0)
+            connect_failed(crew, worker, worker->error);
+        else
+            finish(crew, worker, (struct ending){.how = ENDING_OK}, true);
+    }
+}
+
+void crew_expire(struct crew *crew, uint64_t judged_ns)
+{
+    const struct ending timed_out = {.how = ENDING_TIMED_OUT};
+    struct worker *worker;
+    while ((worker = crew->lists[WORKER_BUSY].first) != NULL &&
+           worker->armed_ns + crew->timeout_ns <= judged_ns) {
+        finish(crew, worker, timed_out, false);
+    }
+    while ((worker = crew->lists[WORKER_CONNECTING].first) != NULL &&
+           worker->armed_ns + crew->timeout_ns <= judged_ns) {
+        miss(crew, worker, timed_out);
+    }
+}
+
+uint64_t crew_deadline(const struct crew *crew)
+{
+    if (crew->lists[WORKER_SETTLING].count > 0)
+        return 0;
+    uint64_t first_ns = ENGINE_NEVER;
+    const struct worker *busy = crew->lists[WORKER_BUSY].first;
+    const struct worker *connecting = crew->lists[WORKER_CONNECTING].first;
+    if (busy != NULL)
+        first_ns = busy->armed_ns + crew->timeout_ns;
+    if (connecting != NULL && connecting->armed_ns + crew->timeout_ns < first_ns)
+        first_ns = connecting->armed_ns + crew->timeout_ns;
+    return first_ns;
+}
+
+void crew_cut(struct crew *crew)
+{
+    for (uint32_t i = 0; i < crew->used; i++) {
+        struct worker *worker = &crew->workers[i];
+        if (worker->has_request && reached(worker))
+            let_go(crew, worker, larger(crew->read_ns, worker->armed_ns));
+        else if (worker->has_request)
+            count_end(crew, worker, failed(FAILURE_CONNECT_FAILED));
+        crew_retire(crew, worker);
+    }
+}
+
+/* Whether any kind of request is sent on a connection that was there before. */
+static bool connects_ahead(const struct crew_plan *plan)
+{
+    for (uint32_t kind = 0; kind < plan->assignment->request_count; kind++) {
+        struct workload_state answer = {0};
+        struct workload_request request;
+        plan->workload->begin(plan->configuration, kind, &answer, &request);
+        if (!request.close_after)
+            return true;
+    }
+    return false;
+}
+
+static void begin_mix(struct crew *crew, const struct crew_plan *plan)
+{
+    uint32_t weights[REQUEST_NAMES_MAX];
+    for (uint32_t i = 0; i < plan->assignment->request_count; i++)
+        weights[i] = plan->assignment->requests[i].weight;
+    mix_init(&crew->mix, weights, plan->assignment->request_count, plan->seed);
+}
+
+bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct crew_calls *calls,
+               void *owner, struct error *error)
+{
+    CHECK(plan->capacity >= 1);
+    const struct assignment *assignment = plan->assignment;
+    *crew = (struct crew){
+        .calls = calls,
+        .owner = owner,
+        .driver = plan->driver,
+        .address = plan->address,
+        .workload = plan->workload,
+        .configuration = plan->configuration,
+        .timeout_ns = assignment->timeout_ns,
+        .ahead = connects_ahead(plan),
+        .capacity = plan->capacity,
+    };
+    begin_mix(crew, plan);
+    crew->meters = meters_create(assignment->phases, assignment->request_count);
+    crew->occupancy = calloc(assignment->phases, sizeof *crew->occupancy);
+    crew->workers = calloc(plan->capacity, sizeof *crew->workers);
+    if (crew->meters == NULL || crew->occupancy == NULL || crew->workers == NULL)
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for %u workers",
+                         plan->capacity);
+    crew->engine = crew->driver->create(&listener, crew, error);
+    return crew->engine != NULL;
+}
+
+void crew_done(struct crew *crew)
+{
+    for (uint32_t i = 0; i < crew->used; i++)
+        hang_up(crew, &crew->workers[i]);
+    if (crew->driver != NULL)
+        crew->driver->destroy(crew->engine);
+    free(crew->workers);
+    free(crew->occupancy);
+    meters_destroy(crew->meters);
+}
