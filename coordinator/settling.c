@@ -6,11 +6,13 @@
 #include <math.h>
 #include <string.h>
 
-#define BAND_LEAST  0.02 /* nobody sees less on a screen, and no target is steadier */
-#define BAND_PER_S  2.0  /* a second's count is off by one at each end */
-#define ERROR_UNIT  1e-6
-#define SHIFT       1.5 /* a latency is another one when it differs by half */
-#define SHIFT_ENDED 20u /* fewer requests in a second say nothing about their mean */
+#define BAND_LEAST 0.02 /* nobody sees less on a screen, and no target is steadier */
+#define BAND_PER_S 2.0  /* a second's count is off by one at each end */
+#define ERROR_UNIT 1e-6
+#define SHIFT      1.5 /* a latency is another one when it differs by half */
+#define SHIFT_TICKS                                                                                \
+    (2 * SETTLING_TICKS) /* a pause stays in the mean for a second, and is over then */
+#define SHIFT_ENDED 20u  /* fewer requests in a second say nothing about their mean */
 
 void settling_init(struct settling *settling, double tolerance, bool rate)
 {
@@ -146,7 +148,7 @@ bool settling_latency_changed(struct settling *settling, struct latency_change *
     double ratio = mean.latency_ns / settling->latency_ns;
     bool shifted = ratio > SHIFT || ratio < 1.0 / SHIFT;
     settling->shifted_ticks = shifted ? settling->shifted_ticks + 1 : 0;
-    if (settling->shifted_ticks <= SETTLING_TICKS)
+    if (settling->shifted_ticks < SHIFT_TICKS)
         return false;
     *change = (struct latency_change){.before_ns = settling->latency_ns,
                                       .after_ns = mean.latency_ns,
@@ -161,10 +163,10 @@ bool settling_latency_changed(struct settling *settling, struct latency_change *
 double student_95(uint32_t freedom)
 {
     CHECK(freedom >= 1);
-    static const double few[] = {12.706, 4.303, 3.182, 2.776};
+    static const double few[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447};
     if (freedom <= COUNT(few))
         return few[freedom - 1];
-    /* The Cornish-Fisher expansion around the normal quantile; good to 0.001 from 5 degrees on.
+    /* The Cornish-Fisher expansion around the normal quantile; good to 0.001 from 7 degrees on.
      * Source: Abramowitz and Stegun 26.7.5. */
     double z = 1.959964;
     double n = freedom;

@@ -72,8 +72,8 @@ double settling_value_mean(const struct settling *settling);
 double settling_goal_mean(const struct settling *settling);
 double settling_workers_mean(const struct settling *settling);
 
-/** Whether latency has changed by half or more and stayed there for a second; then `change` tells
- * how. At most once for each change; call after each settling_take(). */
+/** Whether latency has changed by half or more and stayed there for two seconds; then `change`
+ * tells how. At most once for each change; call after each settling_take(). */
 bool settling_latency_changed(struct settling *settling, struct latency_change *change);
 
 /** Fills settled to concurrency_p95, and the interval around `throughput_per_s`, of `control`. */

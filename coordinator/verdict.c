@@ -325,7 +325,7 @@ static void judge_unreachable(struct report *report)
     report->limit = LIMIT_TARGET;
     report->exit_code = EXIT_BROKEN_OFF;
     say(report, "aborted; the target cannot be reached: none of %llu requests connected (%s)",
-        (unsigned long long)report->ledger.started, failure_word(commonest(&report->ledger)));
+        (unsigned long long)bad(&report->ledger), failure_word(commonest(&report->ledger)));
 }
 
 static void judge_broken(const struct evidence *evidence, struct report *report)

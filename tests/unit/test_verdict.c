@@ -1,0 +1,386 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "coordinator/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+
+/* A run in the few numbers that a verdict looks at. Times in ms; 0: as in a run where all went
+ * well. */
+struct run {
+    const char *name;
+    enum goal_kind goal;
+    enum run_end end;
+    double throughput_per_s; /* the goal is 1000/s; 0: 1000 */
+    uint32_t short_ticks;    /* of 100; of these: */
+    uint32_t undergranted, owners_bind, full, saturated, at_maximum;
+    uint64_t lag_ms, failed_status, connect_refused, local_ports, timed_out;
+    double load;
+    bool nothing_ok, unbalanced, threshold_fails;
+    enum outcome outcome;
+    enum limit limit;
+    enum exit_code exit_code;
+    const char *says; /* in its sentence */
+};
+
+static const struct run runs[] = {
+    {.name = "a_hold_at_its_goal_is_met",
+     .load = 0.38,
+     .outcome = OUTCOME_MET,
+     .says = "met; agents at 38 % CPU or less"},
+    {.name = "a_hold_just_within_tolerance_is_met",
+     .throughput_per_s = 990.0,
+     .outcome = OUTCOME_MET,
+     .says = "met"},
+    {.name = "a_hold_just_beyond_tolerance_is_missed",
+     .throughput_per_s = 989.8,
+     .outcome = OUTCOME_MISSED,
+     .exit_code = EXIT_MISSED,
+     .says = "below the goal"},
+    {.name = "a_hold_above_its_goal_is_missed_and_nobody_was_the_limit",
+     .throughput_per_s = 1100.0,
+     .saturated = 100,
+     .short_ticks = 100,
+     .outcome = OUTCOME_MISSED,
+     .exit_code = EXIT_MISSED,
+     .says = "10 % above the goal"},
+    {.name = "a_failed_threshold_fails_a_run_that_met_its_goal",
+     .threshold_fails = true,
+     .outcome = OUTCOME_MET,
+     .exit_code = EXIT_MISSED,
+     .says = "met, but 1 of 1 threshold failed"},
+    {.name = "the_target_is_the_limit_when_it_was_flat_for_most_of_the_time",
+     .throughput_per_s = 380.0,
+     .short_ticks = 100,
+     .saturated = 60,
+     .load = 0.31,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_TARGET,
+     .exit_code = EXIT_MISSED,
+     .says = "the target was the limit: flat at 380/s from 64 to 310 workers; agents at 31 % CPU"},
+    {.name = "a_status_that_passed_is_not_the_limit",
+     .throughput_per_s = 900.0,
+     .short_ticks = 100,
+     .saturated = 10,
+     .outcome = OUTCOME_MISSED,
+     .exit_code = EXIT_MISSED},
+    {.name = "a_full_lane_is_the_limit_before_the_target",
+     .throughput_per_s = 900.0,
+     .short_ticks = 100,
+     .saturated = 100,
+     .full = 70,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_GENERATOR,
+     .exit_code = EXIT_NOT_TRUSTED,
+     .says = "a lane above 90 % CPU for 70 % of the time"},
+    {.name = "late_sends_are_the_generators",
+     .throughput_per_s = 900.0,
+     .short_ticks = 100,
+     .lag_ms = 50,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_GENERATOR,
+     .exit_code = EXIT_NOT_TRUSTED,
+     .says = "sent 50"},
+    {.name = "late_sends_to_a_saturated_target_are_the_targets",
+     .throughput_per_s = 900.0,
+     .short_ticks = 100,
+     .saturated = 60,
+     .lag_ms = 50,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_TARGET,
+     .exit_code = EXIT_MISSED},
+    {.name = "no_local_port_is_never_the_targets_fault",
+     .throughput_per_s = 900.0,
+     .short_ticks = 100,
+     .local_ports = 50,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_GENERATOR,
+     .exit_code = EXIT_NOT_TRUSTED,
+     .says = "no local port"},
+    {.name = "agents_that_could_not_be_given_the_load_are_the_limit",
+     .throughput_per_s = 500.0,
+     .short_ticks = 100,
+     .undergranted = 51,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_AGENTS,
+     .exit_code = EXIT_MISSED,
+     .says = "their owners allow no more"},
+    {.name = "the_plans_ceiling_is_the_limit",
+     .throughput_per_s = 500.0,
+     .short_ticks = 100,
+     .at_maximum = 90,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_LIMITS,
+     .exit_code = EXIT_MISSED,
+     .says = "ceiling of 200 workers"},
+    {.name = "the_owners_ceiling_is_the_agents",
+     .throughput_per_s = 500.0,
+     .short_ticks = 100,
+     .at_maximum = 90,
+     .owners_bind = 90,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_AGENTS,
+     .exit_code = EXIT_MISSED},
+    {.name = "time_outs_are_the_targets",
+     .throughput_per_s = 900.0,
+     .short_ticks = 100,
+     .timed_out = 5000,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_TARGET,
+     .exit_code = EXIT_MISSED,
+     .says = "5000 requests timed out"},
+    {.name = "errors_are_the_limit_when_most_fail",
+     .throughput_per_s = 900.0,
+     .short_ticks = 100,
+     .failed_status = 60000,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_ERRORS,
+     .exit_code = EXIT_MISSED,
+     .says = "most as status"},
+    {.name = "a_target_that_refuses_all_is_unreachable",
+     .throughput_per_s = 1000.0,
+     .nothing_ok = true,
+     .connect_refused = 55000,
+     .outcome = OUTCOME_ABORTED,
+     .limit = LIMIT_TARGET,
+     .exit_code = EXIT_BROKEN_OFF,
+     .says = "connect_refused"},
+    {.name = "a_ledger_that_does_not_balance_is_not_to_be_trusted",
+     .unbalanced = true,
+     .outcome = OUTCOME_MET,
+     .exit_code = EXIT_NOT_TRUSTED,
+     .says = "LEDGER"},
+    {.name = "an_interruption_outranks_a_broken_ledger",
+     .end = RUN_INTERRUPTED,
+     .unbalanced = true,
+     .outcome = OUTCOME_ABORTED,
+     .exit_code = EXIT_INTERRUPTED,
+     .says = "aborted; the cause"},
+    {.name = "errors_that_stayed_are_broken_off",
+     .end = RUN_STOP_AFTER,
+     .outcome = OUTCOME_ABORTED,
+     .limit = LIMIT_ERRORS,
+     .exit_code = EXIT_BROKEN_OFF,
+     .says = "aborted; the cause"},
+    {.name = "too_few_agents_are_broken_off",
+     .end = RUN_AGENTS_LOST,
+     .outcome = OUTCOME_ABORTED,
+     .limit = LIMIT_AGENTS,
+     .exit_code = EXIT_BROKEN_OFF},
+    {.name = "a_broken_record_is_broken_off_and_nobody_was_the_limit",
+     .end = RUN_SINK_FAILED,
+     .outcome = OUTCOME_ABORTED,
+     .exit_code = EXIT_BROKEN_OFF},
+    {.name = "a_fixed_concurrency_is_met_when_it_ran",
+     .goal = GOAL_CONCURRENCY,
+     .throughput_per_s = 10.0,
+     .outcome = OUTCOME_MET},
+    {.name = "a_fixed_concurrency_that_fills_the_generator_says_so_and_is_met",
+     .goal = GOAL_CONCURRENCY,
+     .load = 0.97,
+     .outcome = OUTCOME_MET,
+     .limit = LIMIT_GENERATOR,
+     .says = "the generator was full"},
+    {.name = "a_fixed_concurrency_that_could_not_be_given_is_missed",
+     .goal = GOAL_CONCURRENCY,
+     .short_ticks = 80,
+     .undergranted = 80,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_AGENTS,
+     .exit_code = EXIT_MISSED},
+};
+
+static char threshold_text[] = "latency.p(99) < 250ms";
+
+static void fill(struct histogram *histogram, uint64_t value_ns)
+{
+    for (uint32_t i = 0; i < 1000; i++)
+        histogram_record(histogram, value_ns);
+}
+
+static void reach(const struct run *run, struct report *report)
+{
+    struct plan plan = {.goal = run->goal, .tolerance = 0.01, .concurrency_max = 200};
+    plan.threshold_count = 1;
+    plan.thresholds[0] = (struct threshold){.text = threshold_text,
+                                            .metric = METRIC_LATENCY_QUANTILE,
+                                            .quantile = 0.99,
+                                            .below = true,
+                                            .bound = run->threshold_fails ? 1e6 : 250e6};
+    double throughput_per_s = run->throughput_per_s > 0.0 ? run->throughput_per_s : 1000.0;
+    report->plan = &plan;
+    report->balanced = !run->unbalanced;
+    report->throughput_per_s = throughput_per_s;
+    report->generator_load = run->load;
+    report->counters.ok = run->nothing_ok ? 0 : 55000;
+    report->counters.failed[FAILURE_STATUS] = run->failed_status;
+    report->counters.failed[FAILURE_CONNECT_REFUSED] = run->connect_refused;
+    report->counters.failed[FAILURE_LOCAL_PORTS] = run->local_ports;
+    report->counters.timed_out = run->timed_out;
+    report->ledger = report->counters;
+    fill(&report->kinds[SAMPLE_RESPONSE], 12 * MS);
+    fill(&report->kinds[SAMPLE_SERVICE], 12 * MS);
+    fill(&report->kinds[SAMPLE_SEND_LAG], run->lag_ms * MS);
+    struct evidence evidence = {
+        .end = run->end,
+        .cause = "the cause",
+        .ticks = 100,
+        .short_ticks = run->short_ticks,
+        .undergranted = run->undergranted,
+        .owners_bind = run->owners_bind,
+        .full = run->full,
+        .saturated = run->saturated,
+        .at_maximum = run->at_maximum,
+        .flat_ticks = run->saturated,
+        .flat_per_s_sum = run->saturated * throughput_per_s,
+        .flat_workers_least = 64.0,
+        .flat_workers_most = 310.0,
+        .stage_count = 1,
+        .stages = {{.goal_per_s = 1000.0, .throughput_per_s = throughput_per_s, .window_s = 55.0}},
+    };
+    verdict_thresholds(report);
+    verdict_reach(&evidence, report);
+}
+
+static void verdict(void **state)
+{
+    const struct run *run = *state;
+    struct report *report = calloc(1, sizeof *report);
+    assert_non_null(report);
+
+    reach(run, report);
+
+    assert_int_equal(report->outcome, run->outcome);
+    assert_int_equal(report->limit, run->limit);
+    assert_int_equal(report->exit_code, run->exit_code);
+    if (run->says != NULL)
+        assert_non_null(strstr(report->sentence, run->says));
+    free(report);
+}
+
+static void every_stage_must_meet_its_own_mean(void **state)
+{
+    (void)state;
+    struct plan plan = {.goal = GOAL_HOLD, .tolerance = 0.01};
+    struct report *report = calloc(1, sizeof *report);
+    assert_non_null(report);
+    report->plan = &plan;
+    report->balanced = true;
+    struct evidence evidence = {
+        .ticks = 100,
+        .stage_count = 3,
+        .stages = {{.goal_per_s = 500.0, .throughput_per_s = 500.0, .window_s = 10.0},
+                   {.goal_per_s = 1000.0, .throughput_per_s = 950.0, .window_s = 10.0},
+                   {.goal_per_s = 0.0}}}; /* covered by the warm-up, or a step */
+
+    verdict_reach(&evidence, report);
+
+    assert_int_equal(report->outcome, OUTCOME_MISSED);
+    assert_non_null(strstr(report->sentence, "5 % below the goal in stage 2"));
+    free(report);
+}
+
+static void a_low_rate_may_be_off_by_one_request(void **state)
+{
+    (void)state;
+    struct plan plan = {.goal = GOAL_HOLD, .tolerance = 0.01};
+    struct report *report = calloc(1, sizeof *report);
+    assert_non_null(report);
+    report->plan = &plan;
+    report->balanced = true;
+    struct evidence evidence = {
+        .ticks = 100,
+        .stage_count = 1,
+        .stages = {{.goal_per_s = 5.0, .throughput_per_s = 4.91, .window_s = 10.0}}};
+
+    verdict_reach(&evidence, report);
+    assert_int_equal(report->outcome, OUTCOME_MET);
+    evidence.stages[0].throughput_per_s = 4.89;
+    verdict_reach(&evidence, report);
+    assert_int_equal(report->outcome, OUTCOME_MISSED);
+    free(report);
+}
+
+static void evidence_counts_only_ticks_that_missed_the_goal(void **state)
+{
+    (void)state;
+    struct evidence evidence = {0};
+    struct evidence_tick tick = {.goal = 1000.0,
+                                 .value = 995.0,
+                                 .tolerance = 0.01,
+                                 .status = CONTROL_SATURATED,
+                                 .load = 0.95,
+                                 .throughput_per_s = 995.0,
+                                 .workers = 30.0};
+
+    evidence_take(&evidence, &tick);
+    assert_int_equal(evidence.short_ticks, 0);
+    tick.value = 900.0;
+    tick.workers = 50.0;
+    evidence_take(&evidence, &tick);
+
+    assert_int_equal(evidence.ticks, 2);
+    assert_int_equal(evidence.short_ticks, 1);
+    assert_int_equal(evidence.saturated, 1);
+    assert_int_equal(evidence.full, 1);
+    assert_int_equal(evidence.flat_ticks, 2);
+    assert_true(evidence.flat_workers_least < 31.0);
+    assert_true(evidence.flat_workers_most > 49.0);
+}
+
+static void thresholds_read_the_time_after_the_warm_up(void **state)
+{
+    (void)state;
+    struct plan plan = {.threshold_count = 4};
+    plan.thresholds[0] =
+        (struct threshold){.metric = METRIC_ERRORS_RATE, .below = true, .bound = 0.1};
+    plan.thresholds[1] = (struct threshold){
+        .metric = METRIC_ERRORS_RATE, .below = true, .inclusive = true, .bound = 0.1};
+    plan.thresholds[2] = (struct threshold){.metric = METRIC_THROUGHPUT, .bound = 99.0};
+    plan.thresholds[3] =
+        (struct threshold){.metric = METRIC_LATENCY_MAX, .below = true, .bound = 1e9};
+    struct report *report = calloc(1, sizeof *report);
+    assert_non_null(report);
+    report->plan = &plan;
+    report->throughput_per_s = 100.0;
+    report->counters = (struct counters){.ok = 90, .timed_out = 10};
+    report->ledger = (struct counters){.ok = 1};
+    fill(&report->kinds[SAMPLE_RESPONSE], 5 * MS);
+
+    verdict_thresholds(report);
+    assert_false(report->thresholds[0].passed);
+    assert_true(report->thresholds[1].passed);
+    assert_true(report->thresholds[2].passed);
+    assert_true(report->thresholds[3].passed);
+    report->kinds[SAMPLE_RESPONSE] = (struct histogram){0};
+    verdict_thresholds(report);
+
+    assert_false(report->thresholds[3].passed); /* a latency that nobody measured passes nothing */
+    free(report);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_stage_must_meet_its_own_mean),
+        cmocka_unit_test(a_low_rate_may_be_off_by_one_request),
+        cmocka_unit_test(evidence_counts_only_ticks_that_missed_the_goal),
+        cmocka_unit_test(thresholds_read_the_time_after_the_warm_up),
+    };
+    enum { RUNS = sizeof runs / sizeof runs[0] };
+    struct CMUnitTest rows[RUNS];
+    for (size_t i = 0; i < RUNS; i++)
+        rows[i] = (struct CMUnitTest){.name = runs[i].name,
+                                      .test_func = verdict,
+                                      .initial_state = (void *)(uintptr_t)&runs[i]};
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + cmocka_run_group_tests(rows, NULL, NULL);
+}
