@@ -27,6 +27,7 @@ void roster_done(struct roster *roster)
     for (uint32_t i = 0; i < roster->count; i++)
         agent_destroy(roster->agents[i], roster->phase_count);
     free(roster->agents);
+    free(roster->incarnations);
     free(roster->weights);
     free(roster->limits);
     free(roster->wants);
@@ -52,6 +53,7 @@ static bool roster_grow(struct roster *roster)
         return false;
     uint32_t capacity = roster->capacity == 0 ? CAPACITY_FIRST : 2 * roster->capacity;
     if (!enlarge(&roster->agents, capacity, sizeof *roster->agents) ||
+        !enlarge(&roster->incarnations, capacity, ID_BYTES) ||
         !enlarge(&roster->weights, capacity, sizeof *roster->weights) ||
         !enlarge(&roster->limits, capacity, sizeof *roster->limits) ||
         !enlarge(&roster->wants, capacity, sizeof *roster->wants) ||
@@ -85,6 +87,7 @@ struct agent *roster_add(struct roster *roster, uint64_t now_ns, const struct pe
     struct agent *before = roster_find_name(roster, hello->name);
     if (before != NULL)
         before->superseded = true;
+    memcpy(roster->incarnations + (size_t)roster->count * ID_BYTES, incarnation, ID_BYTES);
     roster->agents[roster->count++] = agent;
     return agent;
 }
@@ -92,7 +95,7 @@ struct agent *roster_add(struct roster *roster, uint64_t now_ns, const struct pe
 struct agent *roster_find(const struct roster *roster, const uint8_t *incarnation)
 {
     for (uint32_t i = 0; i < roster->count; i++)
-        if (memcmp(roster->agents[i]->incarnation, incarnation, ID_BYTES) == 0)
+        if (memcmp(roster->incarnations + (size_t)i * ID_BYTES, incarnation, ID_BYTES) == 0)
             return roster->agents[i];
     return NULL;
 }

@@ -94,6 +94,7 @@ struct roster {
     uint32_t phase_count;
     uint32_t count, capacity;
     struct agent **agents; /* [count] in the order of their coming; all owned */
+    uint8_t *incarnations; /* [count][ID_BYTES]: side by side, because each message looks for one */
     /* Room for whoever shares something among the agents: [capacity] each. */
     double *weights;
     uint64_t *limits, *wants, *growth;

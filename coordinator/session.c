@@ -30,6 +30,8 @@
 #define UNREACHABLE_NS                                                                             \
     (UINT64_C(5) * 1000000000u) /* a target that comes up late has come by then */
 #define WINDOW_TICKS   (SAMPLE_MS / TICK_MS)
+#define BEHIND_NS      (50 * MS) /* half a tick late: more than a busy host's scheduler does */
+#define PUNCTUAL_TICKS 100u      /* ten seconds of it show that there is room again */
 #define DRIFT_MAX      (LEASE_DRIFT - 1.0)
 #define STOOD_STILL_NS (UINT64_C(10) * 1000000000u) /* between two events of one agent about it */
 
@@ -47,7 +49,9 @@ struct session {
     struct stop stop;
     uint64_t tick_ns; /* of the tick before; 0: none yet */
     uint64_t ticks;
-    uint64_t seq_refused; /* of messages to those who are not on the roster */
+    uint64_t seq_refused;    /* of messages to those who are not on the roster */
+    uint32_t sample_ms;      /* between two samples of an agent; more when we fall behind */
+    uint32_t punctual_ticks; /* in a row */
     struct observation seen;
     struct tick_agent *tick_agents; /* [roster.capacity] */
     uint32_t tick_agents_capacity;
@@ -108,6 +112,7 @@ struct session *session_create(const struct session_config *config, struct error
     }
     session->config = *config;
     session->plan = config->plan;
+    session->sample_ms = SAMPLE_MS;
     assignment_digest(config->assignment, config->assignment_bytes, session->assignment_digest);
     roster_init(&session->roster, schedule_phase_count(&config->plan->schedule));
     steering_init(&session->steering, config->plan, config->lease_ms);
@@ -764,7 +769,7 @@ static void send_order(struct session *session, struct agent *agent)
                         .rate_milli = order->rate_milli,
                         .drop_age_ms = (uint32_t)(session->steering.advice.drop_age_ns / MS),
                         .phase = agent->phase,
-                        .sample_ms = SAMPLE_MS,
+                        .sample_ms = session->sample_ms,
                         .echo_t = agent->echo_t}};
     lease_grant(&agent->lease, &(struct grant){.seq = agent->seq_sent + 1,
                                                .concurrency_milli = order->concurrency_milli,
@@ -890,6 +895,20 @@ static bool judge_lateness(struct session *session, uint64_t interval_ns)
     return late;
 }
 
+/* Beats must come through whatever happens, so when we are behind it is the samples that become
+ * fewer. */
+static void shed_samples(struct session *session, uint64_t interval_ns)
+{
+    bool behind = interval_ns > TICK_NS + BEHIND_NS;
+    session->punctual_ticks = behind ? 0 : session->punctual_ticks + 1;
+    if (behind && session->sample_ms < SAMPLE_MS_MAX)
+        session->sample_ms *= 2;
+    if (session->punctual_ticks >= PUNCTUAL_TICKS && session->sample_ms > SAMPLE_MS) {
+        session->sample_ms /= 2;
+        session->punctual_ticks = 0;
+    }
+}
+
 static void advance(struct session *session, bool late, const struct counters *total)
 {
     switch (session->state) {
@@ -925,6 +944,7 @@ static void take_tick(struct session *session)
     session->tick_ns = session->now_ns;
     session->ticks++;
     bool late = judge_lateness(session, interval_ns);
+    shed_samples(session, interval_ns);
     aggregate_silence(&session->roster, session->now_ns);
     session->seen = aggregate_tick(&session->roster, interval_ns);
     judge_losses(session);
