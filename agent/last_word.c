@@ -26,11 +26,8 @@ static uint32_t last_begun(const struct meters *meters)
 void last_word_begin(struct last_word *word, struct account *account, const struct meters *meters,
                      enum final_reason reason, uint64_t t_ns, uint64_t seq_from)
 {
-    struct counters total = meters_total(meters);
     *word = (struct last_word){
         .reason = reason,
-        .started = total.started,
-        .ok = total.ok,
         .t_ns = t_ns,
         .cpu_ns = meters->cpu_ns,
         .last_phase = last_begun(meters),
@@ -42,6 +39,8 @@ void last_word_begin(struct last_word *word, struct account *account, const stru
             CHECK(word->count < LAST_WORD_MESSAGES_MAX);
             word->messages[word->count].phase = phase;
             word->messages[word->count].part = part;
+            word->messages[word->count].started = meters->phases[phase].counters.started;
+            word->messages[word->count].ok = meters->phases[phase].counters.ok;
             word->count++;
         }
     }
@@ -75,7 +74,8 @@ void last_word_acknowledge(struct last_word *word, const struct final_ack *ack)
     if (ack->seq < word->seq_from || ack->seq - word->seq_from >= word->count)
         return;
     uint64_t index = ack->seq - word->seq_from;
-    if (word->messages[index].acknowledged || ack->started != word->started || ack->ok != word->ok)
+    if (word->messages[index].acknowledged || ack->started != word->messages[index].started ||
+        ack->ok != word->messages[index].ok)
         return;
     word->messages[index].acknowledged = true;
     word->acknowledged++;

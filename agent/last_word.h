@@ -15,13 +15,13 @@
 /** Plain data; last_word_begin() first. */
 struct last_word {
     enum final_reason reason;
-    uint64_t started, ok;  /* of all phases: what an acknowledgement must repeat */
     uint64_t t_ns, cpu_ns; /* frozen, so that what is repeated is the same */
     uint32_t last_phase;
     uint64_t seq_from; /* of the first message; the others follow */
     uint32_t count, acknowledged;
     struct {
         uint32_t phase, part;
+        uint64_t started, ok; /* of the phase: what an acknowledgement must repeat */
         bool acknowledged;
     } messages[LAST_WORD_MESSAGES_MAX]; /* [count] */
 };

@@ -142,8 +142,8 @@ static struct message final_ack(struct world *world, const struct message *final
     struct message message = from_coordinator(world, MESSAGE_FINAL_ACK);
     message.as.final_ack = (struct final_ack){
         .seq = final->seq,
-        .started = final->as.final.counters.started,
-        .ok = final->as.final.counters.ok,
+        .started = final->as.final.sample.counters.started,
+        .ok = final->as.final.sample.counters.ok,
     };
     return message;
 }
