@@ -35,6 +35,7 @@ struct agent {
     /* One incarnation; NULL between two. */
     struct channel *channel;
     struct member *member;
+    struct address address; /* of the target; the pool looks at it as long as it lives */
     struct pool *pool;
     uint64_t rejoin_ns; /* when the next one begins */
 
@@ -85,11 +86,10 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
                             struct decline *decline)
 {
     struct error error = {0};
-    struct address address;
     decline->code = DECLINE_TARGET;
-    if (reach_target(&agent->options->allow, assignment, &address, &error)) {
+    if (reach_target(&agent->options->allow, assignment, &agent->address, &error)) {
         decline->code = DECLINE_RESOURCE;
-        agent->pool = pool_create(assignment, &address, agent->options->lanes,
+        agent->pool = pool_create(assignment, &agent->address, agent->options->lanes,
                                   agent->options->engine, &error);
     }
     if (agent->pool == NULL) {
@@ -99,7 +99,7 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
     }
     char text[ADDRESS_TEXT_BYTES];
     log_line(LOG_INFO, "joined a run against %s, which is %s", assignment->host,
-             net_address_text(&address, text));
+             net_address_text(&agent->address, text));
     if (agent->max_concurrency < assignment->concurrency_max)
         log_line(LOG_INFO, "carries at most %u of the plan's %u requests in flight",
                  agent->max_concurrency, assignment->concurrency_max);
