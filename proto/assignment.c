@@ -10,7 +10,9 @@
 #define ASSIGNMENT_FIELDS 12u
 #define REQUEST_FIELDS    7u
 #define RATE_MILLI_MAX    ((uint64_t)(1000 * RATE_PER_S_MAX))
-#define DURATION_NS_MAX   (UINT64_C(1000000000) * RUN_S_MAX)
+#define DURATION_NS_MAX   ((uint64_t)RUN_S_MAX * UINT64_C(1000000000))
+#define BYTES_MAX         ((size_t)ASSIGNMENT_BYTES_MAX)
+#define NAME_ROOM         ((size_t)NAME_BYTES_MAX + 1) /* of one name in `texts` */
 
 static void put_request(struct wire_writer *writer, const struct assignment_request *request)
 {
@@ -45,7 +47,7 @@ bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size
     CHECK(assignment->request_count >= 1);
     CHECK(assignment->request_count <= REQUEST_NAMES_MAX);
     struct wire_writer writer;
-    wire_writer_init(&writer, bytes, ASSIGNMENT_BYTES_MAX);
+    wire_writer_init(&writer, bytes, BYTES_MAX);
     wire_put_array(&writer, ASSIGNMENT_FIELDS);
     wire_put_text(&writer, assignment->workload);
     wire_put_text(&writer, assignment->host);
@@ -76,14 +78,14 @@ static bool get_request(struct wire_reader *reader, char *name, struct assignmen
 {
     uint32_t fields;
     if (!wire_get_array(reader, "request", REQUEST_FIELDS, REQUEST_FIELDS, &fields, error) ||
-        !wire_get_text(reader, "request.name", name, NAME_BYTES_MAX + 1u, error) ||
+        !wire_get_text(reader, "request.name", name, NAME_ROOM, error) ||
         !wire_get_u32(reader, "request.weight", 1, WEIGHT_MAX, &request->weight, error) ||
-        !wire_get_bytes(reader, "request.bytes", 0, ASSIGNMENT_BYTES_MAX, &request->bytes,
+        !wire_get_bytes(reader, "request.bytes", 0, BYTES_MAX, &request->bytes,
                         &request->byte_count, error) ||
         !wire_get_bool(reader, "request.head", &request->head, error) ||
         !wire_get_u16(reader, "request.expect_status", 0, 599, &request->expect_status, error) ||
-        !wire_get_bytes(reader, "request.expect_prefix", 0, ASSIGNMENT_BYTES_MAX,
-                        &request->expect_prefix, &request->expect_prefix_count, error) ||
+        !wire_get_bytes(reader, "request.expect_prefix", 0, BYTES_MAX, &request->expect_prefix,
+                        &request->expect_prefix_count, error) ||
         !wire_get_bool(reader, "request.reconnect", &request->reconnect, error)) {
         return false;
     }
@@ -124,7 +126,7 @@ bool assignment_decode(const uint8_t *bytes, size_t byte_count, char *texts,
         !wire_get_array(&reader, "requests", 1, REQUEST_NAMES_MAX, &read.request_count, error))
         return error_prefix(error, "assignment");
     for (uint32_t i = 0; i < read.request_count; i++) {
-        char *name = texts + i * (NAME_BYTES_MAX + 1u);
+        char *name = texts + i * NAME_ROOM;
         if (!get_request(&reader, name, &read.requests[i], error))
             return error_prefix(error, "assignment");
     }

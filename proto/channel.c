@@ -155,7 +155,7 @@ static bool set_options(void *socket, const struct option *options, size_t count
 
 static bool set_coordinator_options(void *socket)
 {
-    int64_t largest = MESSAGE_BYTES_MAX;
+    int64_t largest = (int64_t)MESSAGE_BYTES_MAX;
     return set_options(socket, common_options, COUNT(common_options)) &&
            set_options(socket, coordinator_options, COUNT(coordinator_options)) &&
            zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0;
@@ -163,7 +163,7 @@ static bool set_coordinator_options(void *socket)
 
 static bool set_agent_options(void *socket)
 {
-    int64_t largest = AGENT_MESSAGE_BYTES_MAX;
+    int64_t largest = (int64_t)AGENT_MESSAGE_BYTES_MAX;
     uint32_t dice = 0;
     if (getrandom(&dice, sizeof dice, 0) != (ssize_t)sizeof dice)
         return false;

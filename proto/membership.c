@@ -74,7 +74,7 @@ void welcome_encode(const struct welcome *welcome, struct wire_writer *writer)
     CHECK(welcome->beat_ms <= LEASE_MS_MAX);
     CHECK(welcome->sample_ms >= 1);
     CHECK(welcome->sample_ms <= SAMPLE_MS_MAX);
-    CHECK(welcome->assignment_bytes <= ASSIGNMENT_BYTES_MAX);
+    CHECK(welcome->assignment_bytes <= (size_t)ASSIGNMENT_BYTES_MAX);
     wire_put_u64(writer, welcome->major);
     wire_put_u64(writer, welcome->minor);
     wire_put_u64(writer, welcome->features);
@@ -99,7 +99,7 @@ bool welcome_decode(struct wire_reader *reader, struct welcome *welcome, struct 
         !wire_get_u32(reader, "sample_ms", 1, SAMPLE_MS_MAX, &read.sample_ms, error) ||
         !wire_get_u64(reader, "histogram_max_ns", 0, UINT64_MAX, &read.histogram_max_ns, error) ||
         !wire_get_u32(reader, "histogram_digits", 0, 5, &read.histogram_digits, error) ||
-        !wire_get_bytes(reader, "assignment", 0, ASSIGNMENT_BYTES_MAX, &read.assignment,
+        !wire_get_bytes(reader, "assignment", 0, (size_t)ASSIGNMENT_BYTES_MAX, &read.assignment,
                         &read.assignment_bytes, error) ||
         !wire_get_fixed(reader, "assignment_digest", read.assignment_digest,
                         sizeof read.assignment_digest, error) ||
