@@ -5,15 +5,18 @@
 #include <math.h>
 #include <stddef.h>
 
-#define SILENT_TICKS          3u  /* without a report: what was known is too old */
-#define IDLE_TICKS            30u /* in which nothing ended: 3 s, ... */
-#define IDLE_EXPECTED         3.0 /* ... and so many should have */
-#define GENERATOR_FULL        0.90
-#define GENERATOR_CLEAR       0.80
-#define GENERATOR_TICKS       5u
-#define THROUGHPUT_GAIN       0.2  /* a memory of five ticks */
-#define STEADY_SHARE          0.03 /* of the goal, ... */
-#define STEADY_SIGMAS         3.0 /* ... and the noise that Poisson arrivals would have, smoothed so */
+#define SILENT_TICKS    3u   /* without a report: what was known is too old */
+#define IDLE_TICKS      30u  /* in which nothing ended, ... */
+#define IDLE_EXPECTED   3.0  /* ... while so many should have */
+#define GENERATOR_FULL  0.90 /* of a lane's CPU: no time is left to be punctual */
+#define GENERATOR_CLEAR 0.80
+#define GENERATOR_TICKS 5u
+#define THROUGHPUT_GAIN 0.2  /* a memory of five ticks */
+#define STEADY_SHARE    0.03 /* of the goal, ... */
+#define STEADY_SIGMAS   3.0  /* ... and the noise of answers at random, smoothed as above */
+
+/* Catching up at +10 %, a second drains a tenth of a second's backlog, and a second is what an
+ * overload that has ended may go on for; a pause may be caught up with for longer. */
 #define DROP_AGE_NS           UINT64_C(1000000000)
 #define DROP_AGE_SATURATED_NS UINT64_C(100000000)
 
@@ -76,7 +79,8 @@ static void learn(const struct controller_config *config, struct controller *sta
     watch_throughput(state, config, goal, seen);
     state->in_flight_mean = seen->in_flight_mean;
     if (is_open(config))
-        law_hold_open_step(&state->open, goal, generators, seen, generator_is_bound(state));
+        law_hold_open_step(&state->open, goal, generators, config->concurrency_max, seen,
+                           generator_is_bound(state));
     else if (is_closed(config))
         law_hold_closed_step(&state->closed, goal, config->concurrency_max, seen,
                              generator_is_bound(state));
@@ -101,6 +105,13 @@ static struct control_advice advise(const struct controller_config *config,
     return advice;
 }
 
+/** A hold that needs just as much as there is may want more; a fixed number that fits, fits. */
+static bool is_at_maximum(const struct controller_config *config, double concurrency)
+{
+    return config->goal == GOAL_CONCURRENCY ? concurrency > config->concurrency_max
+                                            : concurrency >= config->concurrency_max;
+}
+
 /** Whether the rate is where the goal is, as far as noise lets one tell. */
 static bool is_met(const struct controller_config *config, const struct controller *state,
                    double goal)
@@ -114,7 +125,7 @@ static bool is_met(const struct controller_config *config, const struct controll
 
 /** The first that is true, from what makes all else meaningless down to what is all right. */
 static enum control_status judge(const struct controller_config *config,
-                                 const struct controller *state, double goal, bool clipped)
+                                 const struct controller *state, double goal, bool at_maximum)
 {
     bool saturated = is_open(config) ? state->open.saturated : state->closed.saturated;
     bool met = is_met(config, state, goal);
@@ -123,7 +134,7 @@ static enum control_status judge(const struct controller_config *config,
         return CONTROL_NO_DATA;
     if (generator_is_bound(state))
         return CONTROL_GENERATOR_BOUND;
-    if (clipped && (config->goal == GOAL_CONCURRENCY || !met))
+    if (at_maximum && (config->goal == GOAL_CONCURRENCY || !met))
         return CONTROL_AT_MAXIMUM;
     if (saturated)
         return CONTROL_SATURATED;
@@ -168,10 +179,10 @@ struct control_advice controller_step(const struct controller_config *config,
             law_hold_closed_miss(&state->closed);
     }
     struct control_advice advice = advise(config, state, goal);
-    bool clipped = advice.concurrency > config->concurrency_max;
+    bool at_maximum = is_at_maximum(config, advice.concurrency);
     advice.concurrency = fmin(advice.concurrency, config->concurrency_max);
     advice.floor = fmin(advice.floor, advice.concurrency);
-    advice.status = seen == NULL ? CONTROL_RAMPING : judge(config, state, goal, clipped);
+    advice.status = seen == NULL ? CONTROL_RAMPING : judge(config, state, goal, at_maximum);
     state->status = advice.status;
     name_ceiling(config, state, &advice);
     CHECK(advice.floor >= 0.0 && advice.concurrency >= advice.floor);

@@ -5,15 +5,14 @@
 #include <math.h>
 #include <string.h>
 
-#define STEP_SIGMAS    4.0  /* one false step in 16 000 samples of Gaussian noise */
-#define STEP_LEAST     0.06 /* smaller steps are followed, not jumped to */
-#define GAIN_LEAST     0.15 /* a memory of about six ticks */
-#define VARIANCE_GAIN  0.05 /* noise changes slowly: twenty samples */
-#define VARIANCE_START 0.01 /* 10 % until it is known */
-#define VARIANCE_LEAST 1e-5
-#define VARIANCE_GROWTH                                                                            \
-    4.0 /* a step's own distance must not count as noise: one sample adds at most so much */
-#define COUNT_MAX 1000u
+#define STEP_SIGMAS     4.0  /* one false step in 16 000 samples of Gaussian noise */
+#define STEP_LEAST      0.06 /* smaller steps are followed, not jumped to */
+#define GAIN_LEAST      0.15 /* a memory of about six ticks */
+#define VARIANCE_GAIN   0.05 /* of twenty: noise changes slowly */
+#define VARIANCE_START  0.01 /* 10 % until it is known */
+#define VARIANCE_LEAST  1e-5
+#define VARIANCE_GROWTH 4.0 /* the most one sample may claim: a step's own distance is no noise */
+#define COUNT_MAX       1000u
 
 /** The middle one of the newest `count` samples (odd). */
 static double median_of_newest(const struct estimator *estimator, size_t count)

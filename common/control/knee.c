@@ -5,17 +5,16 @@
 
 #include <math.h>
 
-#define CRUISE_SHARE                                                                               \
-    1.25 /* the middle of the flat part: 1.1 and 1.5 do as well in the simulation */
-#define CRUISE_TICKS                                                                               \
-    100u /* 10 s, BBR's own interval: a probe then costs half a percent of the throughput */
-#define PROBE_SHARE       0.85 /* surely below the knee when the latency is right, for a small loss */
-#define PROBE_SHARE_LEAST 0.5 /* one more step down while queues are still found */
-#define QUEUE_FOUND                                                                                \
-    0.93 /* latency that falls with the level, further than noise goes, was a queue */
-#define QUEUE_GREW      1.6 /* cruising gives 1.25 by itself; beyond this the capacity has changed */
-#define GAIN_DOWN       0.3 /* the throughput's memory when it falls; a rise is believed at once */
-#define PROBE_TICKS_MAX 20u /* and four latencies: a drain that takes longer will not end */
+#define CRUISE_SHARE 1.25 /* the middle of the flat part of the curve */
+#define CRUISE_TICKS 100u /* 10 s, BBR's own interval: probing costs half a percent of answers */
+#define QUEUE_GREW   1.6  /* cruising gives 1.25 of the latency; beyond this, probe at once */
+#define GAIN_DOWN    0.3  /* of a fall of the throughput; a rise is believed at once */
+
+#define PROBE_SHARE       0.85 /* surely below the knee if the latency is right, for a small loss */
+#define PROBE_SHARE_LEAST 0.5
+#define PROBE_TICKS_MAX   20u  /* and four latencies: a drain that takes longer will not end */
+#define DRAINED_TICKS     2.0  /* and one latency: what ends then began at this level */
+#define QUEUE_FOUND       0.93 /* latency that falls with the level, beyond noise, was a queue */
 
 /** A level for this share of the knee, and one worker more for the time between two requests of one
  * worker. */
@@ -53,14 +52,17 @@ static void probe_step(struct knee *knee, const struct observation *seen, double
 {
     if (seen->in_flight_end <= 1.1 * knee->concurrency + 1.0)
         knee->drained_ticks++;
-    bool drained = knee->drained_ticks > 1.0 + latency_ticks;
+    bool drained = knee->drained_ticks > DRAINED_TICKS + latency_ticks;
     if (!drained && knee->age_ticks < PROBE_TICKS_MAX + 4.0 * latency_ticks)
         return;
     bool queue_found = latency_s < QUEUE_FOUND * knee->latency_s;
+    bool all_queue = latency_s < knee->probe_share * knee->latency_s;
     knee->latency_s = latency_s;
-    if (queue_found) { /* so even this level gets all there is: dig on, deeper */
+    if (queue_found) { /* so even this level gets all there is: dig on, and deeper if it was nothing
+                          but queue */
         knee->throughput_per_s = seen->throughput_per_s;
-        probe(knee, fmax(knee->probe_share * knee->probe_share, PROBE_SHARE_LEAST));
+        double deeper = fmax(knee->probe_share * knee->probe_share, PROBE_SHARE_LEAST);
+        probe(knee, all_queue ? deeper : PROBE_SHARE);
     } else {
         cruise(knee);
     }

@@ -17,22 +17,29 @@ struct law_hold_open {
     struct estimator latency;
     struct knee knee; /* good while saturated */
     bool saturated;
-    double load;            /* rate x latency: the workers that are busy on average */
-    double floor;           /* workers to keep ready; 0 while saturated */
-    double cap;             /* workers that pools may grow to */
-    double demand_before;   /* in flight and waiting, at the end of the last tick */
-    double latency_least_s; /* the best guess of the latency without a queue; 0: none */
-    uint32_t rising_ticks;  /* evidence for saturation */
-    uint32_t easy_ticks;    /* evidence that it has ended */
+    double load;              /* rate x latency: the workers that are busy on average */
+    double floor;             /* workers to keep ready; 0 while saturated */
+    double cap;               /* workers that pools may grow to */
+    double demand_before;     /* in flight and waiting, at the end of the last tick */
+    double latency_least_s;   /* the best guess of the latency without a queue; 0: none */
+    double throughput_before; /* of the last tick */
+    uint32_t evidence;        /* for saturation */
+    uint32_t easy_ticks;      /* evidence that it has ended */
 };
 
 /** Where to start at `rate_per_s` with `generators` (at least 1) streams, knowing nothing. */
 void law_hold_open_start(struct law_hold_open *law, double rate_per_s, uint32_t generators);
 
-/** One whole tick. `generator_bound`: the load generators are at their own limit, so nothing may
- * grow and nothing is said about the target. */
+/** One whole tick. `concurrency_max`: what pools are held to, whatever the cap. `generator_bound`:
+ *  the load generators are at their own limit; nothing is said about the target. */
 void law_hold_open_step(struct law_hold_open *law, double rate_per_s, uint32_t generators,
-                        const struct observation *seen, bool generator_bound);
+                        double concurrency_max, const struct observation *seen,
+                        bool generator_bound);
+
+/** Ticks put together, for one may hold too few requests. */
+struct law_hold_sums {
+    double time_s, worker_s, answers, latency_s, ended;
+};
 
 #define LAW_HOLD_HISTORY 6 /* the newest sample and the five before it */
 
@@ -41,13 +48,13 @@ struct law_hold_closed {
     struct estimator latency;
     struct knee knee; /* good while saturated */
     bool saturated;
-    double command;         /* workers to run */
-    double latency_least_s; /* 0: none */
-    /* Since the last sample that the estimator took, for one tick may hold too few requests: */
-    double sum_time_s, sum_worker_s, sum_answers, sum_latency_s, sum_ended;
-    double in_flight_then; /* when it was taken; 0: unknown */
-    bool gap;              /* a tick is missing among them, so growth cannot be told */
-    /* What each sample saw, the newest first, to tell whether throughput follows the workers: */
+    double command;                   /* workers to run */
+    double latency_least_s;           /* 0: none */
+    struct law_hold_sums for_latency; /* since the estimator last took a sample */
+    struct law_hold_sums for_history; /* since the last entry below */
+    double in_flight_then;            /* at that sample; 0: unknown */
+    bool gap;                         /* a tick is missing since, so growth cannot be told */
+    /* Means over one latency each, the newest first: does throughput follow the workers? */
     double log_in_flight[LAW_HOLD_HISTORY], log_throughput[LAW_HOLD_HISTORY];
     uint32_t history_count;
     double steady_level; /* what was in flight when it last moved by more than 5 % */

@@ -5,24 +5,30 @@
 #include <math.h>
 #include <string.h>
 
-#define LATENCY_GUESS_S 0.010
-#define WORKERS_LEAST   0.01 /* one worker that rests 99 % of the time */
-#define SAMPLE_ENDED    8.0  /* a sample holds so many requests, or */
-#define SAMPLE_S        2.0  /* so much time: below 80/s single ticks are biased */
-#define GROWTH_MAX                                                                                 \
-    0.30 /* per latency: beyond it Little's law needs more than a first-order correction */
-#define DOWN_MOST       0.5 /* of the command, a tick */
-#define STEADY_SHARE    0.05
-#define FLAT_GROWTH     0.10 /* in ln N: a smaller step cannot tell */
-#define FLAT_ELASTICITY 0.25 /* below it, more workers hardly bring more answers */
+#define LATENCY_GUESS_S 0.010  /* for the workers of the first tick */
+#define WORKERS_LEAST   0.01   /* one worker that rests 99 % of the time */
+#define DOWN_MOST       0.5    /* of the command, a tick; up it may double */
+#define LEAST_DRIFT     0.0005 /* of the way, a tick: three minutes to forget a lucky one */
+#define GENERATOR_BUSY  0.9    /* above this nothing is said about the target */
+#define IDLE_TICKS      30u    /* in which nothing ended; from then on the workers fade away, ... */
+#define IDLE_FADE       0.98   /* ... to the half in 3.5 s */
+
+/* A sample of the latency: below 80 requests/s a single tick holds too few and is biased. */
+#define SAMPLE_ENDED 8.0 /* requests, or ... */
+#define SAMPLE_S     2.0 /* ... so long */
+#define GROWTH_MAX   0.3 /* of ln N over one latency: beyond it a first-order correction fails */
+
+/* Saturation: over five entries of the history N grew and X did not, twice. */
+#define FLAT_GROWTH     0.10 /* of ln N: a smaller step cannot tell */
+#define FLAT_ELASTICITY 0.25 /* dlnX/dlnN below it: more workers hardly bring more answers */
 #define FLAT_HITS       2u
-#define EASY_TICKS      2u
-#define UNQUEUED_SHARE  1.07
-#define UNQUEUED_TICKS  8u
-#define IDLE_TICKS      30u
-#define IDLE_FADE       0.98
-#define LEAST_DRIFT     0.0005
-#define GENERATOR_BUSY  0.9
+#define PERIOD_LEASTS   4.0  /* an entry takes a latency, at most so many of the least seen */
+#define STEADY_SHARE    0.05 /* N within so much of itself: nothing was changed from here */
+
+/* Its end: the rate is there or within reach on two ticks, or no queue is left on eight. */
+#define EASY_TICKS     2u
+#define UNQUEUED_TICKS 8u
+#define UNQUEUED_SHARE 1.07 /* of the latency without a queue; cruising gives 1.25 */
 
 void law_hold_closed_start(struct law_hold_closed *law, double rate_per_s, uint32_t generators)
 {
@@ -41,17 +47,7 @@ static void forget_history(struct law_hold_closed *law)
 {
     law->history_count = 0;
     law->flat_hits = 0;
-}
-
-static void remember(struct law_hold_closed *law, double in_flight, double throughput_per_s)
-{
-    size_t older = sizeof law->log_in_flight - sizeof law->log_in_flight[0];
-    memmove(&law->log_in_flight[1], &law->log_in_flight[0], older);
-    memmove(&law->log_throughput[1], &law->log_throughput[0], older);
-    law->log_in_flight[0] = log(in_flight);
-    law->log_throughput[0] = log(throughput_per_s);
-    if (law->history_count < LAW_HOLD_HISTORY)
-        law->history_count++;
+    law->for_history = (struct law_hold_sums){0};
 }
 
 static void follow_steadiness(struct law_hold_closed *law, double in_flight)
@@ -64,53 +60,81 @@ static void follow_steadiness(struct law_hold_closed *law, double in_flight)
     }
 }
 
-static void gather(struct law_hold_closed *law, const struct observation *seen)
+static void gather(struct law_hold_sums *sums, const struct observation *seen)
 {
     double interval_s = (double)seen->interval_ns / 1e9;
     double ended = (double)(seen->completed + seen->failed);
-    law->sum_time_s += interval_s;
-    law->sum_worker_s += seen->in_flight_mean * interval_s;
-    law->sum_answers += seen->throughput_per_s * interval_s;
-    law->sum_latency_s += seen->latency_ns_mean / 1e9 * ended;
-    law->sum_ended += ended;
+    sums->time_s += interval_s;
+    sums->worker_s += seen->in_flight_mean * interval_s;
+    sums->answers += seen->throughput_per_s * interval_s;
+    sums->latency_s += seen->latency_ns_mean / 1e9 * ended;
+    sums->ended += ended;
 }
 
-/** Takes a sample of the latency once enough has ended. Little's law, N/X, has less noise than the
- * mean of what ended, and no bias towards the short; while the number of workers changes fast it
- * lags, and the mean is taken. Both count worker-time per answer, so a time-out costs its workers
- * as it should. */
-static bool sample(struct law_hold_closed *law, const struct observation *seen)
+/** Little's law, N/X, has less noise than the mean of what ended. But it needs latencies within the
+ * tick, and while the number of workers changes fast it lags; then the mean is taken. Both count
+ * worker-time per answer, so a time-out costs its workers as it should. */
+static double log_latency(const struct law_hold_closed *law, double in_flight_mean,
+                          double interval_s)
 {
-    if (law->sum_answers <= 0.0 || law->sum_worker_s <= 0.0 ||
-        (law->sum_ended < SAMPLE_ENDED && law->sum_time_s < SAMPLE_S))
-        return false;
-    double in_flight = law->sum_worker_s / law->sum_time_s;
-    double throughput_per_s = law->sum_answers / law->sum_time_s;
-    double direct_s = law->sum_latency_s / law->sum_answers;
-    double growth = INFINITY; /* in ln N, over one latency */
-    if (!law->gap && law->in_flight_then > 0.0)
-        growth = log(seen->in_flight_mean / law->in_flight_then) / law->sum_time_s * direct_s;
+    const struct law_hold_sums *sums = &law->for_latency;
+    double direct_s = sums->latency_s / sums->answers;
+    if (law->gap || law->in_flight_then <= 0.0 || direct_s > interval_s)
+        return log(direct_s);
+    double growth = log(in_flight_mean / law->in_flight_then) / sums->time_s * direct_s;
+    if (fabs(growth) > GROWTH_MAX)
+        return log(direct_s);
     /* Workers that began within the last latency have not yet had the time to answer. */
-    double log_latency = fabs(growth) < GROWTH_MAX
-                             ? log(law->sum_worker_s / law->sum_answers) - 0.5 * growth
-                             : log(direct_s);
-    double before_ticks =
-        ceil(estimator_latency_s(&law->latency) * 1e9 / (double)seen->interval_ns);
-    bool jumped = estimator_add(&law->latency, log_latency, law->sum_ended);
+    return log(sums->worker_s / sums->answers) - 0.5 * growth;
+}
+
+/** Feeds the estimator once enough has ended. */
+static void learn_latency(struct law_hold_closed *law, const struct observation *seen)
+{
+    const struct law_hold_sums *sums = &law->for_latency;
+    if (sums->answers <= 0.0 || sums->worker_s <= 0.0 || sums->latency_s <= 0.0 ||
+        (sums->ended < SAMPLE_ENDED && sums->time_s < SAMPLE_S))
+        return;
+    double interval_s = (double)seen->interval_ns / 1e9;
+    double before_ticks = ceil(estimator_latency_s(&law->latency) / interval_s);
+    bool jumped = estimator_add(&law->latency, log_latency(law, seen->in_flight_mean, interval_s),
+                                sums->ended);
     /* A step while nothing was changed here came from outside; it must not be taken for saturation.
      */
     if (jumped && law->steady_ticks >= 4.0 + 2.0 * before_ticks)
         forget_history(law);
-    remember(law, in_flight, throughput_per_s);
-    law->sum_time_s = law->sum_worker_s = law->sum_answers = 0.0;
-    law->sum_latency_s = law->sum_ended = 0.0;
+    law->for_latency = (struct law_hold_sums){0};
     law->in_flight_then = seen->in_flight_mean;
     law->gap = false;
+}
+
+/** Adds an entry once a latency has passed: in a shorter time, workers that began together answer
+ * together, and throughput swings. A queue's latency is not waited for; a true one of up to four
+ * times the least is. Returns whether it did. */
+static bool remember(struct law_hold_closed *law, double interval_s)
+{
+    const struct law_hold_sums *sums = &law->for_history;
+    double period_s =
+        fmin(estimator_latency_s(&law->latency), PERIOD_LEASTS * law->latency_least_s);
+    if (sums->answers <= 0.0 || sums->worker_s <= 0.0 ||
+        sums->time_s < period_s - 0.5 * interval_s ||
+        (sums->ended < SAMPLE_ENDED && sums->time_s < SAMPLE_S))
+        return false;
+    size_t older = sizeof law->log_in_flight - sizeof law->log_in_flight[0];
+    memmove(&law->log_in_flight[1], &law->log_in_flight[0], older);
+    memmove(&law->log_throughput[1], &law->log_throughput[0], older);
+    law->log_in_flight[0] = log(sums->worker_s / sums->time_s);
+    law->log_throughput[0] = log(sums->answers / sums->time_s);
+    if (law->history_count < LAW_HOLD_HISTORY)
+        law->history_count++;
+    law->for_history = (struct law_hold_sums){0};
     return true;
 }
 
-/** More workers and no more answers: counted when a sample shows it, uncounted when one does not.
- */
+/** More workers and no more answers: counted when an entry shows it and still more are wanted,
+ * uncounted when one shows otherwise. While the estimate waits for its third sample of a longer
+ * latency, neither: it did not work to uncount then, the count went up and down while the workers
+ * doubled and doubled. */
 static void judge(struct law_hold_closed *law, double rate_per_s, double wanted, double in_flight)
 {
     if (law->history_count < LAW_HOLD_HISTORY)
@@ -118,13 +142,12 @@ static void judge(struct law_hold_closed *law, double rate_per_s, double wanted,
     size_t oldest = LAW_HOLD_HISTORY - 1;
     double more_workers = law->log_in_flight[0] - law->log_in_flight[oldest];
     double more_answers = law->log_throughput[0] - law->log_throughput[oldest];
-    bool flat = more_workers > FLAT_GROWTH &&
-                more_answers < FLAT_ELASTICITY * more_workers + sqrt(0.5 * law->latency.variance);
-    bool short_of_it = exp(law->log_throughput[0]) < 0.97 * rate_per_s && wanted > 1.03 * in_flight;
-    if (flat && short_of_it)
+    double noise = sqrt(0.5 * law->latency.variance);
+    bool flat = more_workers > FLAT_GROWTH && more_answers < FLAT_ELASTICITY * more_workers + noise;
+    if (!flat || exp(law->log_throughput[0]) >= 0.97 * rate_per_s)
+        law->flat_hits -= law->flat_hits > 0;
+    else if (wanted > 1.03 * in_flight)
         law->flat_hits++;
-    else if (law->flat_hits > 0)
-        law->flat_hits--;
 }
 
 static void saturate(struct law_hold_closed *law, const struct observation *seen)
@@ -171,7 +194,8 @@ void law_hold_closed_step(struct law_hold_closed *law, double rate_per_s, double
     CHECK(seen->interval_ns > 0);
     if (rate_per_s <= 0.0)
         return;
-    gather(law, seen);
+    gather(&law->for_latency, seen);
+    gather(&law->for_history, seen);
     if (seen->completed + seen->failed == 0 || seen->in_flight_mean <= 0.0) {
         if (++law->idle_ticks > IDLE_TICKS)
             law->command = fmax(WORKERS_LEAST, IDLE_FADE * law->command);
@@ -179,7 +203,8 @@ void law_hold_closed_step(struct law_hold_closed *law, double rate_per_s, double
     }
     law->idle_ticks = 0;
     follow_steadiness(law, seen->in_flight_mean);
-    bool fresh = sample(law, seen);
+    learn_latency(law, seen);
+    bool fresh = remember(law, (double)seen->interval_ns / 1e9);
     if (law->latency.count == 0)
         return;
     double latency_s = seen->latency_ns_mean / 1e9;

@@ -22,7 +22,8 @@ struct schedule {
     struct stage stages[STAGES_MAX];
 };
 
-/** The goal's value at `at_ns` since the start; the last value beyond the end. The first stage begins at 0. */
+/** The goal's value at `at_ns` since the start; the last value beyond the end. The first stage
+ * begins at 0. */
 double schedule_value(const struct schedule *schedule, uint64_t at_ns);
 
 /** Mean of the value over [from_ns, to_ns), exact. */
@@ -33,7 +34,8 @@ double schedule_mean(const struct schedule *schedule, uint64_t from_ns, uint64_t
 uint32_t schedule_phase(const struct schedule *schedule, uint64_t at_ns);
 /** How many phases there are, the warm-up included: 2 to STAGES_MAX + 1. */
 uint32_t schedule_phase_count(const struct schedule *schedule);
-/** The span of `phase`: [from, to). Empty for a warm-up of 0 and for stages that the warm-up covers. */
+/** The span of `phase`: [from, to). Empty for a warm-up of 0 and for stages that the warm-up
+ * covers. */
 void schedule_phase_span(const struct schedule *schedule, uint32_t phase, uint64_t *from_ns,
                          uint64_t *to_ns);
 
