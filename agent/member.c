@@ -3,12 +3,12 @@
 #include "agent/account.h"
 #include "agent/last_word.h"
 #include "common/base/check.h"
-#include "common/base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define NS_PER_MS       UINT64_C(1000000)
 #define HELLO_REPEAT_MS 500u  /* a coordinator that starts later is found soon; it costs nothing */
 #define SILENT_LEASES   5u    /* without a word after the lease's end: the coordinator is gone */
 #define DECLINE_MS      1000u /* how long a DECLINE is repeated: nobody acknowledges it */
