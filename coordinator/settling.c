@@ -69,9 +69,15 @@ static bool within_band(const struct settling *settling, const struct settling_r
     return mean->goal > 0.0 && fabs(mean->value - mean->goal) <= band;
 }
 
-/* The moving mean must be in the band for a second; it settled when that second began. */
-static bool judge_settled(struct settling *settling, const struct settling_row *mean,
-                          uint64_t at_ns)
+static uint64_t rows_from_ns(const struct settling *settling)
+{
+    uint32_t oldest = settling->row_count - rows_used(settling);
+    return settling->rows[oldest % SETTLING_TICKS].from_ns;
+}
+
+/* The moving mean must be in the band for a second; it settled when the first second of which that
+ * is true began. */
+static bool judge_settled(struct settling *settling, const struct settling_row *mean)
 {
     if (settling->settled)
         return false;
@@ -80,7 +86,7 @@ static bool judge_settled(struct settling *settling, const struct settling_row *
         return false;
     }
     if (settling->inside_ticks++ == 0)
-        settling->inside_ns = at_ns;
+        settling->inside_ns = rows_from_ns(settling);
     settling->settled = settling->inside_ticks > SETTLING_TICKS;
     settling->settle_ns = settling->inside_ns;
     return settling->settled;
@@ -120,14 +126,16 @@ bool settling_take(struct settling *settling, const struct settling_tick *tick)
     CHECK(tick->value >= 0.0);
     CHECK(tick->workers >= 0.0);
     settling->rows[settling->row_count++ % SETTLING_TICKS] =
-        (struct settling_row){.value = tick->value,
+        (struct settling_row){.from_ns = settling->at_ns,
+                              .value = tick->value,
                               .goal = tick->goal,
                               .throughput_per_s = tick->throughput_per_s,
                               .workers = tick->workers,
                               .latency_ns = tick->latency_ns_mean,
                               .ended = tick->ended};
+    settling->at_ns = tick->at_ns;
     struct settling_row mean = rows_mean(settling);
-    bool now_settled = judge_settled(settling, &mean, tick->at_ns);
+    bool now_settled = judge_settled(settling, &mean);
     if (settling->settled && mean.goal > 0.0)
         settling->overshoot = fmax(settling->overshoot, mean.value / mean.goal - 1.0);
     if (tick->measured)

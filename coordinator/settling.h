@@ -25,6 +25,7 @@ struct settling_tick {
 
 /** The last second, tick by tick. */
 struct settling_row {
+    uint64_t from_ns; /* when this tick began */
     double value, goal, throughput_per_s, workers, latency_ns;
     uint64_t ended;
 };
@@ -41,6 +42,7 @@ struct settling {
     bool rate; /* `value` counts requests per second */
     struct settling_row rows[SETTLING_TICKS];
     uint32_t row_count; /* ever */
+    uint64_t at_ns;     /* of the newest */
     /* Settled: within the band from `inside_ns` on, for a second. */
     uint64_t inside_ns;
     uint32_t inside_ticks;

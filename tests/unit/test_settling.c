@@ -63,7 +63,8 @@ static void it_settles_when_it_has_stayed_for_a_second_and_from_its_beginning(vo
     struct report_control control = report(1000.0);
 
     assert_true(control.settled);
-    assert_int_equal(control.settle_ns, 20 * TICK); /* the first whole second at the goal */
+    assert_int_equal(control.settle_ns,
+                     10 * TICK); /* where the first whole second at the goal began */
 }
 
 static void what_leaves_the_band_at_once_has_not_settled(void **state)
