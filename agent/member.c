@@ -12,13 +12,10 @@
 #define HELLO_REPEAT_MS 500u  /* a coordinator that starts later is found soon; it costs nothing */
 #define SILENT_LEASES   5u    /* without a word after the lease's end: the coordinator is gone */
 #define DECLINE_MS      1000u /* how long a DECLINE is repeated: nobody acknowledges it */
-#define BYE_MS          200u /* long enough for it to leave: a closing channel drops what it holds */
-#define KILLED_FINAL_MS                                                                            \
-    500u /* an owner who said it twice does not wait longer for our last word                      \
-          */
+#define BYE_MS          200u  /* for it to leave: a channel that closes drops what it holds */
+#define KILLED_FINAL_MS 500u  /* an owner who said it twice does not wait for our last word */
+#define DRAIN_MARGIN_MS 100u  /* beyond the time-out of the youngest request */
 #define RATE_MILLI_NONE ((uint64_t)(RATE_PER_S_MAX * 1000.0))
-#define DRAIN_MARGIN_MS                                                                            \
-    100u /* a drain of our own ends when the youngest request must have timed out */
 
 enum state {
     STATE_HELLO, /* says HELLO until it is answered; again after a long silence or a new epoch */
