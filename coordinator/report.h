@@ -1,4 +1,5 @@
-/** A run in numbers: what result.json, the last screen and every other format are made from. Plain data. */
+/** A run in numbers: what result.json, the last screen and every other format are made from. Plain
+ * data. */
 #ifndef CLOBBER_COORDINATOR_REPORT_H
 #define CLOBBER_COORDINATOR_REPORT_H
 
@@ -32,7 +33,7 @@ struct report_agent {
     char host[NAME_BYTES_MAX + 1];
     struct counters counters; /* whole run: its last word */
     double share;             /* of all requests started, 0 to 1 */
-    double cpu;               /* cores' worth used over its time under load, divided by its lanes: 0 to 1 */
+    double cpu; /* cores' worth used over its time under load, divided by its lanes: 0 to 1 */
     uint64_t send_lag_ns_p99; /* after the warm-up */
     bool final;               /* its final word came and was acknowledged */
     uint64_t lost_from_ns;    /* since the run's start; 0: never lost */
@@ -48,12 +49,14 @@ struct report_threshold {
 struct report_control {
     bool settled;
     uint64_t settle_ns;
-    double overshoot;              /* largest 1 s mean above the goal after settling, as a share */
-    double error_mean, error_p95;  /* of the 1 s mean from the goal after the warm-up, as shares, absolute */
+    double overshoot; /* largest 1 s mean above the goal after settling, as a share */
+    double error_mean,
+        error_p95; /* of the 1 s mean from the goal after the warm-up, as shares, absolute */
     double concurrency_mean, concurrency_final, concurrency_p95; /* workers, after the warm-up */
     bool saturated;
     double saturated_per_s, saturated_concurrency;
-    double interval_low_per_s, interval_high_per_s; /* 95 % of the mean throughput, from means over 1 s */
+    double interval_low_per_s,
+        interval_high_per_s; /* 95 % of the mean throughput, from means over 1 s */
 };
 
 struct report {
@@ -98,13 +101,15 @@ struct report {
     struct report_threshold thresholds[THRESHOLDS_MAX];
 };
 
-/** Adds `event`, or when there is no place left counts it in the last one. `events` has REPORT_EVENTS_MAX places.
- *  Borrows it as it stands in the report. */
-const struct report_event *report_add_event(struct report *report, const struct report_event *event);
+/** Adds `event`, or when there is no place left counts it in the last one. `events` has
+ * REPORT_EVENTS_MAX places. Borrows it as it stands in the report. */
+const struct report_event *report_add_event(struct report *report,
+                                            const struct report_event *event);
 /** Frees what `report` owns. */
 void report_done(struct report *report);
 
-/** The last screen of the contract. `files`: what was written, e.g. "{result.json, run.jsonl}" in `folder`. */
+/** The last screen of the contract. `files`: what was written, e.g. "{result.json, run.jsonl}" in
+ * `folder`. */
 void report_text(const struct report *report, const char *folder, const char *files, bool color,
                  FILE *stream);
 /** result.json, schema 1. False: ERROR_SYSTEM. */

@@ -1,5 +1,5 @@
-/** The run as a state machine: gathering, connecting, warming, running, draining, done. A core: an event goes
- *  in with `now_ns`, actions come out. */
+/** The run as a state machine: gathering, connecting, warming, running, draining, done. A core: an
+ * event goes in with `now_ns`, actions come out. */
 #ifndef CLOBBER_COORDINATOR_SESSION_H
 #define CLOBBER_COORDINATOR_SESSION_H
 
@@ -15,7 +15,7 @@
 struct session;
 
 struct session_config {
-    const struct plan *plan; /* borrowed for life */
+    const struct plan *plan;   /* borrowed for life */
     const uint8_t *assignment; /* encoded; borrowed for life */
     size_t assignment_bytes;
     uint8_t run_id[ID_BYTES]; /* random */
@@ -59,7 +59,8 @@ struct session_action {
 
 typedef void session_perform(void *context, const struct session_action *action);
 
-/** All memory for `AGENTS_MAX` is not taken at once; it grows with each HELLO. NULL: ERROR_MEMORY. */
+/** All memory for `AGENTS_MAX` is not taken at once; it grows with each HELLO. NULL: ERROR_MEMORY.
+ */
 struct session *session_create(const struct session_config *config, struct error *error);
 void session_destroy(struct session *session);
 
