@@ -1,5 +1,5 @@
 /** Grants not yet acknowledged, and their ends: what one agent may be running at most. Pure; kept
- *  by the coordinator per agent. docs/protocol.md, "Leases". */
+ *  by the coordinator per agent. docs/protocol.md, decisions 3 and 5. */
 #ifndef CLOBBER_PROTO_LEASE_H
 #define CLOBBER_PROTO_LEASE_H
 
