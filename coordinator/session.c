@@ -696,7 +696,8 @@ static void note_ceiling(struct session *session)
 static void steer(struct session *session, const struct counters *total)
 {
     uint64_t at_ns = since_start_ns(session, session->now_ns);
-    if (at_ns >= session->plan->schedule.duration_ns) {
+    /* The tick nearest to the end: one that comes a moment early must not add another. */
+    if (at_ns + TICK_NS / 2 >= session->plan->schedule.duration_ns) {
         drain(session, STOP_DRAIN, "the run is complete");
         return;
     }
