@@ -1,5 +1,5 @@
-/** The checked plan. One table of keys, types, units, ranges and docs (plan.c) drives reading,
- *  errors, `clobber validate` and docs/plan.md. */
+/** The checked plan. One table of keys, types, units, ranges and docs (plan_table.c) drives
+ * reading, errors, `clobber validate` and docs/plan.md. */
 #ifndef CLOBBER_COORDINATOR_PLAN_H
 #define CLOBBER_COORDINATOR_PLAN_H
 
@@ -7,6 +7,7 @@
 #include "common/base/limits.h"
 #include "common/control/controller.h"
 #include "common/control/schedule.h"
+#include "coordinator/plan_errors.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,10 +21,10 @@ struct plan_request {
     char *name;
     uint32_t weight; /* 1 to WEIGHT_MAX */
     /* http */
-    char *method;       /* "GET" */
-    char *path;         /* "/p?q=1" */
-    char *headers;      /* "Name: value\r\n" each, the plan's common ones first; may be empty */
-    char *body;         /* body_bytes of it; may hold any byte */
+    char *method;  /* "GET" */
+    char *path;    /* "/p?q=1" */
+    char *headers; /* "Name: value\r\n" each, the plan's common ones first; may be empty */
+    char *body;    /* body_bytes of it; may hold any byte */
     uint32_t body_bytes;
     uint16_t expect_status; /* 0: any below 400 */
     /* tcp */
@@ -53,7 +54,8 @@ struct threshold {
 };
 
 struct plan {
-    char *path; /* where it was read from, for messages; "-" for stdin, the URL for one made from flags */
+    char *path; /* where it was read from, for messages; "-" for stdin, the URL for one made from
+                   flags */
     char *text; /* the file's own text, for the record; "" when made from flags */
     char *name;
     char *target; /* as written: "http://127.0.0.1:8080/x" */
@@ -62,30 +64,24 @@ struct plan {
     uint16_t port;
     char *target_path; /* the URL's own path and query: "/" at least */
     enum goal_kind goal;
-    enum arrivals arrivals; /* of a hold */
-    double tolerance;       /* of a hold: 0 to 1 */
+    enum arrivals arrivals;   /* of a hold */
+    double tolerance;         /* of a hold: 0 to 1 */
     struct schedule schedule; /* goal values, duration, warm-up */
     uint64_t seed;
-    uint32_t concurrency_max;   /* limits.concurrency */
-    uint64_t stop_after_ns;     /* limits.stop_after; 0: never */
-    uint32_t agents_expect;     /* 1 to AGENTS_MAX */
-    bool agents_expect_given;   /* written in the plan */
+    uint32_t concurrency_max; /* limits.concurrency */
+    uint64_t stop_after_ns;   /* limits.stop_after; 0: never */
+    uint32_t agents_expect;   /* 1 to AGENTS_MAX */
+    bool agents_expect_given; /* written in the plan */
     uint32_t agents_min;
     uint64_t agents_wait_ns;
     enum on_loss on_loss;
     uint64_t timeout_ns; /* http.timeout: of a whole request, from its start */
+    char *headers;       /* http.headers, "Name: value\r\n" each; every request has them already */
     bool keep_alive;
     uint32_t request_count; /* 1 to REQUEST_NAMES_MAX */
     struct plan_request requests[REQUEST_NAMES_MAX];
     uint32_t threshold_count;
     struct threshold thresholds[THRESHOLDS_MAX];
-};
-
-/** All mistakes of one plan file, in the order of the file. */
-struct plan_errors {
-    uint32_t count;  /* at most PLAN_ERRORS_MAX */
-    bool more;       /* there were more than that */
-    struct error items[PLAN_ERRORS_MAX];
 };
 
 /** What `run URL` and its flags say; NULL, 0 or false: not given. */
@@ -102,15 +98,18 @@ struct plan_flags {
     const char *name;
 };
 
-/** Reads and checks the plan in `text[text_bytes]`; `path` is for messages and copied. NULL: `errors` holds
- *  one or more. The caller owns the plan: plan_destroy(). Pure: opens no file. */
+/** Reads and checks the plan in `text[text_bytes]`; `path` is for messages: copied into the plan,
+ * borrowed by the errors. NULL: `errors` (zeroed before) holds one or more. The caller owns the
+ * plan: plan_destroy(). Pure: opens no file. */
 struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
                        struct plan_errors *errors);
 
-/** Reads the whole file at `path` ("-": stdin, once), then as plan_read(). */
+/** Reads the whole file at `path` ("-": stdin, once), then as plan_read(). `path` outlives
+ * `errors`. */
 struct plan *plan_load(const char *path, struct plan_errors *errors);
 
-/** The plan that `run URL` means: hold a rate or a fixed concurrency, 30 s with 3 s warm-up. */
+/** The plan that `run URL` means: hold a rate or a fixed concurrency, for 30 s unless told, of
+ * which 3 s (of a run below 6 s: half) are warm-up. NULL: as plan_read(), ERROR_USAGE. */
 struct plan *plan_from_flags(const struct plan_flags *flags, struct plan_errors *errors);
 
 void plan_destroy(struct plan *plan);
