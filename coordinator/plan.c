@@ -1,0 +1,277 @@
+#include "coordinator/plan.h"
+
+#include "common/base/check.h"
+#include "common/base/units.h"
+#include "coordinator/plan_check.h"
+#include "coordinator/plan_reading.h"
+#include "coordinator/plan_table.h"
+#include "coordinator/plan_value.h"
+#include "coordinator/yaml.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALLOWED_BYTES 320
+#define SHOWN_BYTES   48
+
+static void section_read(struct reading *reading, const char *section, const struct node *map,
+                         void *object);
+
+/* Whether enough of the plan could be read to say that a key goes with it or not. */
+static bool is_known(const struct reading *reading, enum plan_when when)
+{
+    if (when == WHEN_HTTP || when == WHEN_TCP)
+        return reading->target_known;
+    return when == WHEN_ALWAYS || reading->goal_known;
+}
+
+/* The default is read as if the file had it: one reader, one truth. */
+static void read_preset(struct reading *reading, const struct plan_key *key, void *object)
+{
+    char text[32];
+    CHECK(strlen(key->preset) < sizeof text);
+    size_t bytes = (size_t)snprintf(text, sizeof text, "%s", key->preset);
+    struct node node = {.kind = NODE_SCALAR, .text = text, .text_bytes = bytes};
+    CHECK(plan_value_read(reading, key, &node, object));
+}
+
+static void read_missing(struct reading *reading, const struct plan_key *key,
+                         const struct node *map, void *object)
+{
+    bool applies =
+        is_known(reading, key->when) && plan_key_applies(key, reading->plan, reading->staged);
+    if (key->required && map != NULL && applies) {
+        char allowed[ALLOWED_BYTES];
+        plan_errors_add(reading->errors, ERROR_PLAN, map->place, "%s is missing; give %s",
+                        key->path,
+                        plan_key_allowed(key, reading->goal_known ? reading->plan : NULL, allowed,
+                                         sizeof allowed));
+    } else if (key->type == PLAN_MAP) {
+        section_read(reading, key->path, NULL, object);
+    } else if (key->preset != NULL) {
+        read_preset(reading, key, object);
+    }
+}
+
+static void read_list(struct reading *reading, const struct plan_key *key, const struct node *list,
+                      void *object)
+{
+    struct plan_key element = *key;
+    element.type = key->element;
+    if (list->kind != NODE_LIST || (list->count == 0 && key->minimum > 0)) {
+        plan_mistake(reading, key, list);
+        return;
+    }
+    if (list->count > key->maximum) {
+        plan_errors_add(reading->errors, ERROR_LIMIT, list->place,
+                        "%s has %u items; give at most %.0f", key->path, list->count, key->maximum);
+        return;
+    }
+    char *item = plan_key_field(key, object);
+    for (const struct node *node = list->first; node != NULL; node = node->next) {
+        if (key->element == PLAN_MAP && node->kind == NODE_MAP)
+            section_read(reading, key->path, node, item);
+        else if (key->element == PLAN_MAP && node->kind != NODE_REFUSED)
+            plan_mistake(reading, &element, node);
+        else if (node->kind != NODE_REFUSED)
+            plan_value_read(reading, &element, node, item);
+        item += key->element_bytes;
+    }
+    *plan_key_count(key, object) = list->count;
+}
+
+static void read_key(struct reading *reading, const struct plan_key *key, const struct node *node,
+                     void *object)
+{
+    if (node->kind == NODE_REFUSED)
+        return;
+    if (is_known(reading, key->when) && !plan_key_applies(key, reading->plan, reading->staged)) {
+        plan_errors_add(reading->errors, ERROR_PLAN, node->key_place,
+                        "%s goes with %s; leave it out here", key->path,
+                        plan_when_words(key->when));
+    } else if (key->type == PLAN_LIST) {
+        read_list(reading, key, node, object);
+    } else if (key->type != PLAN_MAP) {
+        plan_value_read(reading, key, node, object);
+    } else if (node->kind == NODE_MAP) {
+        section_read(reading, key->path, node, object);
+    } else {
+        plan_mistake(reading, key, node);
+    }
+}
+
+static bool is_key(const char *section, const char *word)
+{
+    const struct plan_key *key = NULL;
+    while ((key = plan_key_next(section, key)) != NULL) {
+        if (strcmp(plan_key_word(key), word) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void report_unknown(struct reading *reading, const char *section, const struct node *node)
+{
+    char shown[SHOWN_BYTES];
+    char advice[ALLOWED_BYTES];
+    const char *nearest = plan_key_nearest(section, node->key);
+    if (nearest != NULL)
+        snprintf(advice, sizeof advice, "did you mean '%s'?", nearest);
+    else
+        plan_section_keys(section, advice, sizeof advice);
+    plan_errors_add(reading->errors, ERROR_PLAN, node->key_place, "unknown key '%s'; %s",
+                    units_show_outside(node->key, shown, sizeof shown), advice);
+}
+
+/* Reads the keys below `section` in the order of the table, in which each key comes after those
+ * that it depends on; `map` NULL: the defaults alone. */
+static void section_read(struct reading *reading, const char *section, const struct node *map,
+                         void *object)
+{
+    for (const struct node *node = map != NULL ? map->first : NULL; node != NULL;
+         node = node->next) {
+        if (!is_key(section, node->key) && !reading->errors->more)
+            report_unknown(reading, section, node);
+    }
+    const struct plan_key *key = NULL;
+    while ((key = plan_key_next(section, key)) != NULL) {
+        const struct node *node = node_find(map, plan_key_word(key));
+        if (node != NULL)
+            read_key(reading, key, node, object);
+        else
+            read_missing(reading, key, map, object);
+    }
+}
+
+/* No string of a plan is NULL. False: out of memory. */
+static bool fill_empty(struct plan *plan)
+{
+    char **const texts[] = {&plan->path, &plan->text,        &plan->name,   &plan->target,
+                            &plan->host, &plan->target_path, &plan->headers};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        if (*texts[i] == NULL && (*texts[i] = calloc(1, 1)) == NULL)
+            return false;
+    }
+    for (uint32_t i = 0; i < plan->request_count; i++) {
+        struct plan_request *request = &plan->requests[i];
+        char **const fields[] = {&request->name,         &request->method, &request->path,
+                                 &request->headers,      &request->body,   &request->send,
+                                 &request->expect_prefix};
+        for (size_t j = 0; j < COUNT(fields); j++) {
+            if (*fields[j] == NULL && (*fields[j] = calloc(1, 1)) == NULL)
+                return false;
+        }
+    }
+    return true;
+}
+
+struct plan *plan_begin(struct reading *reading, const char *path, struct plan_errors *errors)
+{
+    *reading = (struct reading){.errors = errors, .plan = calloc(1, sizeof(struct plan))};
+    if (reading->plan == NULL) {
+        plan_errors_add(errors, ERROR_MEMORY, PLACE_NONE, "out of memory reading the plan");
+        return NULL;
+    }
+    plan_put_text(reading, &reading->plan->path, path, strlen(path), PLACE_NONE);
+    return reading->plan;
+}
+
+void plan_presets(struct reading *reading)
+{
+    section_read(reading, "", NULL, reading->plan);
+}
+
+struct plan *plan_end(struct reading *reading)
+{
+    if (reading->errors->count == 0 && !fill_empty(reading->plan))
+        plan_errors_add(reading->errors, ERROR_MEMORY, PLACE_NONE,
+                        "out of memory reading the plan");
+    if (reading->errors->count == 0)
+        return reading->plan;
+    plan_destroy(reading->plan);
+    return NULL;
+}
+
+struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
+                       struct plan_errors *errors)
+{
+    struct reading reading;
+    if (plan_begin(&reading, path, errors) == NULL)
+        return NULL;
+    struct node *root = yaml_read(path, text, text_bytes, errors);
+    if (root != NULL && root->kind != NODE_MAP) {
+        plan_errors_add(errors, ERROR_PLAN, root->place,
+                        "the plan is no map; give lines such as target: http://127.0.0.1:8080");
+    } else if (root != NULL && !errors->more) {
+        section_read(&reading, "", root, reading.plan);
+        plan_check(&reading, root);
+        plan_put_text(&reading, &reading.plan->text, text, text_bytes, root->place);
+    }
+    yaml_destroy(root);
+    return plan_end(&reading);
+}
+
+/* At most one byte more than a plan may have, so that too long is seen. */
+static char *load_stream(FILE *stream, size_t *text_bytes)
+{
+    char *text = malloc(PLAN_BYTES_MAX + 1);
+    if (text == NULL)
+        return NULL;
+    *text_bytes = fread(text, 1, PLAN_BYTES_MAX + 1, stream);
+    if (ferror(stream)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+struct plan *plan_load(const char *path, struct plan_errors *errors)
+{
+    struct place place = {.path = path};
+    bool standard_input = strcmp(path, "-") == 0;
+    FILE *stream = standard_input ? stdin : fopen(path, "re");
+    if (stream == NULL) {
+        plan_errors_add(errors, ERROR_SYSTEM, place, "%s; give a plan file", strerror(errno));
+        return NULL;
+    }
+    size_t text_bytes = 0;
+    char *text = load_stream(stream, &text_bytes);
+    int failure = errno;
+    if (!standard_input)
+        fclose(stream);
+    if (text == NULL) {
+        plan_errors_add(errors, ERROR_SYSTEM, place, "%s; give a plan file", strerror(failure));
+        return NULL;
+    }
+    struct plan *plan = plan_read(path, text, text_bytes, errors);
+    free(text);
+    return plan;
+}
+
+void plan_destroy(struct plan *plan)
+{
+    if (plan == NULL)
+        return;
+    for (uint32_t i = 0; i < REQUEST_NAMES_MAX; i++) {
+        struct plan_request *request = &plan->requests[i];
+        free(request->name);
+        free(request->method);
+        free(request->path);
+        free(request->headers);
+        free(request->body);
+        free(request->send);
+        free(request->expect_prefix);
+    }
+    for (uint32_t i = 0; i < THRESHOLDS_MAX; i++)
+        free(plan->thresholds[i].text);
+    free(plan->path);
+    free(plan->text);
+    free(plan->name);
+    free(plan->target);
+    free(plan->host);
+    free(plan->target_path);
+    free(plan->headers);
+    free(plan);
+}

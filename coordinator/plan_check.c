@@ -1,0 +1,264 @@
+#include "coordinator/plan_check.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/units.h"
+#include "coordinator/plan_headers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a request takes in an assignment beside its own texts: method, version, Host, User-Agent,
+ * Content-Length, lengths on the wire. */
+#define REQUEST_OVERHEAD_BYTES    1024u
+#define ASSIGNMENT_OVERHEAD_BYTES 1024u /* host, numbers, lengths */
+static_assert(REQUEST_NAMES_MAX * REQUEST_OVERHEAD_BYTES + ASSIGNMENT_OVERHEAD_BYTES <=
+                  ASSIGNMENT_BYTES_MAX * 3 / 4,
+              "a full mix must leave room for texts");
+
+static const char *const empty = "";
+
+/* Where the value of `section.word` stands, or else its section, or the plan. */
+static struct place place_of(const struct node *root, const char *section, const char *word)
+{
+    const struct node *map = section != NULL ? node_find(root, section) : root;
+    const struct node *node = node_find(map, word);
+    if (node != NULL)
+        return node->place;
+    if (map != NULL)
+        return map->place;
+    return root != NULL ? root->place : PLACE_NONE;
+}
+
+static void check_goal(struct reading *reading, const struct node *root)
+{
+    const struct node *goal = node_find(root, "goal");
+    if (goal == NULL || goal->kind != NODE_MAP || node_find(goal, "maximize") != NULL)
+        return; /* reported already */
+    uint32_t given = 0;
+    for (const struct node *node = goal->first; node != NULL; node = node->next) {
+        if (strcmp(node->key, "hold") != 0 && strcmp(node->key, "concurrency") != 0)
+            continue;
+        if (node->kind != NODE_REFUSED && ++given == 2) {
+            plan_errors_add(reading->errors, ERROR_PLAN, node->key_place,
+                            "goal.%s is a second goal; give exactly one", node->key);
+        }
+    }
+    if (given == 0) {
+        plan_errors_add(reading->errors, ERROR_PLAN, goal->place,
+                        "goal has neither hold nor concurrency; give exactly one of them");
+    }
+}
+
+/* Stages make the duration; a goal that is 0 all along is none. Only said of a plan that could be
+ * read: sums over what is missing mislead. */
+static void check_stages(struct reading *reading, const struct node *root)
+{
+    struct schedule *schedule = &reading->plan->schedule;
+    if (!reading->staged || schedule->stage_count == 0 || reading->errors->count > 0)
+        return;
+    double highest = 0.0;
+    uint64_t sum_ns = 0;
+    for (uint32_t i = 0; i < schedule->stage_count; i++) {
+        sum_ns += schedule->stages[i].duration_ns;
+        if (schedule->stages[i].to > highest)
+            highest = schedule->stages[i].to;
+    }
+    schedule->duration_ns = sum_ns;
+    struct place place = place_of(root, NULL, "stages");
+    char shown[UNITS_TEXT_BYTES];
+    if (sum_ns < NS_PER_S || sum_ns > (uint64_t)RUN_S_MAX * NS_PER_S) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place,
+                        "stages take %s together; give from 1s to %uh",
+                        units_show_duration(sum_ns, shown), RUN_S_MAX / 3600);
+    }
+    if (!(highest > 0.0)) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place,
+                        "stages stay at 0; give at least one `to` above 0");
+    }
+    if (reading->plan->goal == GOAL_CONCURRENCY && highest > reading->plan->concurrency_max) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place,
+                        "stages go up to %.0f; give at most limits.concurrency, which is %u",
+                        highest, reading->plan->concurrency_max);
+    }
+}
+
+static void check_time(struct reading *reading, const struct node *root)
+{
+    const struct schedule *schedule = &reading->plan->schedule;
+    if (schedule->duration_ns == 0 || schedule->warmup_ns < schedule->duration_ns)
+        return; /* a duration of 0 is reported already */
+    char warmup[UNITS_TEXT_BYTES];
+    char duration[UNITS_TEXT_BYTES];
+    plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, NULL, "warmup"),
+                    "warmup is %s; give less than the run, which takes %s",
+                    units_show_duration(schedule->warmup_ns, warmup),
+                    units_show_duration(schedule->duration_ns, duration));
+}
+
+static void check_fleet(struct reading *reading, const struct node *root)
+{
+    struct plan *plan = reading->plan;
+    plan->agents_expect_given = node_find(node_find(root, "agents"), "expect") != NULL;
+    if (plan->agents_expect > 0 && plan->agents_min > plan->agents_expect) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "agents", "min"),
+                        "agents.min is %u; give at most agents.expect, which is %u",
+                        plan->agents_min, plan->agents_expect);
+    }
+    if (reading->goal_known && !reading->staged && plan->goal == GOAL_CONCURRENCY &&
+        plan->concurrency_max > 0 && plan->schedule.value > plan->concurrency_max) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "goal", "concurrency"),
+                        "goal.concurrency is %.0f; give at most limits.concurrency, which is %u",
+                        plan->schedule.value, plan->concurrency_max);
+    }
+}
+
+/* "GET /path", or "request 2". */
+static void name_request(struct reading *reading, uint32_t index, struct place place)
+{
+    struct plan_request *request = &reading->plan->requests[index];
+    char name[NAME_BYTES_MAX + 1];
+    if (request->name != NULL)
+        return;
+    if (request->method != NULL && request->path != NULL)
+        snprintf(name, sizeof name, "%s %s", request->method, request->path);
+    else
+        snprintf(name, sizeof name, "request %u", index + 1);
+    plan_put_text(reading, &request->name, name, strlen(name), place);
+}
+
+/* The plan's common headers come first. */
+static void merge_headers(struct reading *reading, struct plan_request *request, struct place place)
+{
+    const char *common = reading->plan->headers != NULL ? reading->plan->headers : empty;
+    char *merged = headers_merge(common, request->headers != NULL ? request->headers : empty);
+    if (merged == NULL) {
+        plan_errors_add(reading->errors, ERROR_MEMORY, place, "out of memory reading the plan");
+        return;
+    }
+    free(request->headers);
+    request->headers = merged;
+    struct header header;
+    uint32_t count = 0;
+    for (const char *at = merged; header_next(&at, &header);)
+        count++;
+    if (strlen(merged) > HEADERS_BYTES_MAX || count > HEADERS_MAX) {
+        plan_errors_add(reading->errors, ERROR_LIMIT, place,
+                        "this request has %u headers of %zu bytes with those of http.headers; give "
+                        "at most %u of %u bytes",
+                        count, strlen(merged), HEADERS_MAX, HEADERS_BYTES_MAX);
+    }
+}
+
+static void check_request(struct reading *reading, uint32_t index, struct place place)
+{
+    struct plan *plan = reading->plan;
+    struct plan_request *request = &plan->requests[index];
+    if (plan->scheme == SCHEME_HTTP && request->method == NULL) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place,
+                        "a request without a method; give get, post, put, delete, patch, head or "
+                        "options, as in get: /");
+        return;
+    }
+    if (request->expect_prefix_bytes > 0 && request->send_bytes == 0) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place,
+                        "requests.expect.prefix without requests.send; give what to send, or "
+                        "expect nothing");
+    }
+    name_request(reading, index, place);
+    merge_headers(reading, request, place);
+    for (uint32_t i = 0; i < index; i++) {
+        const char *other = plan->requests[i].name;
+        if (other == NULL || request->name == NULL || strcmp(other, request->name) != 0)
+            continue;
+        char shown[64];
+        plan_errors_add(reading->errors, ERROR_PLAN, place,
+                        "a second request called '%s'; give each a name of its own",
+                        units_show_outside(request->name, shown, sizeof shown));
+        break;
+    }
+}
+
+/* Without requests: one GET of the target's own path; of a tcp target: connect and close. */
+static void add_default_request(struct reading *reading, struct place place)
+{
+    struct plan *plan = reading->plan;
+    struct plan_request *request = &plan->requests[0];
+    plan->request_count = 1;
+    request->weight = 1;
+    if (plan->scheme == SCHEME_HTTP) {
+        plan_put_text(reading, &request->method, "GET", strlen("GET"), place);
+        plan_put_text(reading, &request->path, plan->target_path, strlen(plan->target_path), place);
+    }
+}
+
+/* An assignment has one size for all plans, so that no agent is asked for more than it keeps free.
+ */
+static void check_size(struct reading *reading, const struct node *root)
+{
+    const struct plan *plan = reading->plan;
+    size_t sum = ASSIGNMENT_OVERHEAD_BYTES;
+    for (uint32_t i = 0; i < plan->request_count; i++) {
+        const struct plan_request *request = &plan->requests[i];
+        const char *const texts[] = {request->name, request->path, request->headers};
+        sum += REQUEST_OVERHEAD_BYTES + request->body_bytes + request->send_bytes +
+               request->expect_prefix_bytes;
+        for (size_t j = 0; j < COUNT(texts); j++)
+            sum += texts[j] != NULL ? strlen(texts[j]) : 0;
+    }
+    if (sum > (size_t)ASSIGNMENT_BYTES_MAX) {
+        plan_errors_add(reading->errors, ERROR_LIMIT, place_of(root, NULL, "requests"),
+                        "requests take %zu bytes together, with their headers and bodies and %u "
+                        "for each; give at most %u",
+                        sum, REQUEST_OVERHEAD_BYTES, ASSIGNMENT_BYTES_MAX);
+    }
+}
+
+static void check_requests(struct reading *reading, const struct node *root)
+{
+    if (!reading->target_known)
+        return; /* nobody knows what a request is then */
+    const struct node *list = node_find(root, "requests");
+    if (list == NULL) {
+        if (reading->plan->request_count == 0)
+            add_default_request(reading, place_of(root, NULL, "target"));
+        check_request(reading, 0, place_of(root, NULL, "target"));
+    } else if (list->kind == NODE_LIST) {
+        const struct node *node = list->first;
+        for (uint32_t i = 0; i < reading->plan->request_count; i++, node = node->next) {
+            if (node->kind == NODE_MAP)
+                check_request(reading, i, node->place);
+        }
+    }
+    check_size(reading, root);
+}
+
+/* The file's name without its folder and ending, or "plan" for standard input and for names that
+ * are no text. */
+static void name_plan(struct reading *reading)
+{
+    struct plan *plan = reading->plan;
+    if (plan->name != NULL)
+        return;
+    const char *slash = strrchr(plan->path, '/');
+    const char *base = slash != NULL ? slash + 1 : plan->path;
+    const char *dot = strrchr(base, '.');
+    size_t bytes = dot != NULL && dot > base ? (size_t)(dot - base) : strlen(base);
+    if (bytes == 0 || bytes > NAME_BYTES_MAX || strcmp(base, "-") == 0 ||
+        plan_text_is_unsafe(base, bytes)) {
+        base = "plan";
+        bytes = strlen(base);
+    }
+    plan_put_text(reading, &plan->name, base, bytes, PLACE_NONE);
+}
+
+void plan_check(struct reading *reading, const struct node *root)
+{
+    check_goal(reading, root);
+    check_stages(reading, root);
+    check_time(reading, root);
+    check_fleet(reading, root);
+    check_requests(reading, root);
+    name_plan(reading);
+}

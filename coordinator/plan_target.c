@@ -1,0 +1,166 @@
+#include "coordinator/plan_target.h"
+
+#include "common/base/check.h"
+#include "common/base/units.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define SHOWN_BYTES    96 /* so much of a target is repeated in a sentence */
+#define HTTP_PORT      80
+#define LETTERS_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+static const char *const later_schemes[] = {"https", "tls", "redis", "rediss", "h2", "h2c", "ws"};
+
+/* `text` and why not: `reason` ends the sentence. */
+static bool target_mistake(const char *text, struct place place, struct error *error,
+                           const char *reason)
+{
+    char shown[SHOWN_BYTES];
+    return error_set(error, ERROR_PLAN, place, "target is '%s'; %s",
+                     units_show_outside(text, shown, sizeof shown), reason);
+}
+
+/* The scheme, in any case of letters; `*rest` is behind "://". */
+static bool read_scheme(const char *text, const char **rest, struct target *target,
+                        struct place place, struct error *error)
+{
+    const char *end = strstr(text, "://");
+    if (end == NULL) {
+        return target_mistake(text, place, error,
+                              "it begins with http:// or tcp://, as in http://127.0.0.1:8080");
+    }
+    size_t length = (size_t)(end - text);
+    *rest = end + strlen("://");
+    if (length == 4 && strncasecmp(text, "http", length) == 0) {
+        target->scheme = SCHEME_HTTP;
+        return true;
+    }
+    if (length == 3 && strncasecmp(text, "tcp", length) == 0) {
+        target->scheme = SCHEME_TCP;
+        return true;
+    }
+    for (size_t i = 0; i < COUNT(later_schemes); i++) {
+        if (strlen(later_schemes[i]) == length &&
+            strncasecmp(text, later_schemes[i], length) == 0) {
+            return target_mistake(
+                text, place, error,
+                "its scheme is not built in this release: give http:// or tcp://");
+        }
+    }
+    return target_mistake(text, place, error, "its scheme is unknown: give http:// or tcp://");
+}
+
+/* A name, an IPv4 address, or an IPv6 address in brackets; `*rest` is behind it. NULL: it is good.
+ */
+static const char *read_host(const char *authority, const char **rest, struct target *target)
+{
+    bool brackets = authority[0] == '[';
+    const char *host = authority + brackets;
+    size_t length = brackets ? strcspn(host, "]") : strspn(host, LETTERS_DIGITS ".-_");
+    if (length == 0)
+        return "it has no host: give a name, an IPv4 address or [IPv6]";
+    if (length > NAME_BYTES_MAX)
+        return "its host is longer than 255 bytes";
+    if (brackets && host[length] != ']')
+        return "its '[' has no ']': give [IPv6]";
+    memcpy(target->host, host, length);
+    target->host[length] = '\0';
+    *rest = host + length + brackets;
+    struct in6_addr address;
+    if (brackets && inet_pton(AF_INET6, target->host, &address) != 1)
+        return "what is in brackets is no IPv6 address: give one, as in http://[::1]:8080";
+    if (!brackets && (host[0] == '.' || host[0] == '-'))
+        return "its host begins with a '.' or a '-': give a name, an IPv4 address or [IPv6]";
+    return NULL;
+}
+
+/* ":8080" or nothing. */
+static const char *read_port(const char *text, const char *end, struct target *target)
+{
+    target->port = HTTP_PORT;
+    if (text == end)
+        return target->scheme == SCHEME_HTTP ? NULL : "it has no port: give tcp://HOST:PORT";
+    if (*text != ':')
+        return "its host has a character that no host has: give a name, an IPv4 address or [IPv6]";
+    uint32_t port = 0;
+    const char *at = text + 1;
+    for (; at < end && *at >= '0' && *at <= '9' && port <= UINT16_MAX; at++)
+        port = port * 10 + (uint32_t)(*at - '0');
+    if (at != end || port < 1 || port > UINT16_MAX)
+        return "its port is wrong: give a whole number from 1 to 65535";
+    target->port = (uint16_t)port;
+    return NULL;
+}
+
+static const char *read_authority(const char *authority, const char *end, struct target *target)
+{
+    const char *colon = memchr(authority, ':', (size_t)(end - authority));
+    if (*authority != '[' && colon != NULL &&
+        memchr(colon + 1, ':', (size_t)(end - colon) - 1) != NULL)
+        return "an IPv6 address stands in brackets, as in http://[::1]:8080";
+    const char *rest;
+    const char *mistake = read_host(authority, &rest, target);
+    return mistake != NULL ? mistake : read_port(rest, end, target);
+}
+
+/* What is behind host and port. */
+static const char *read_path(const char *path, struct target *target)
+{
+    if (target->scheme == SCHEME_TCP)
+        return *path == '\0' ? NULL : "there is more behind the port: give tcp://HOST:PORT";
+    if (*path == '\0')
+        return NULL;
+    if (*path != '/')
+        return "its path does not begin with '/': give http://HOST[:PORT]/PATH";
+    target->path = path;
+    return target_path_mistake(path);
+}
+
+bool target_read(const char *text, struct target *target, struct place place, struct error *error)
+{
+    struct target read = {.path = "/"};
+    const char *authority = text;
+    if (target_later_marker(text, strlen(text)) != NULL)
+        return target_mistake(text, place, error,
+                              "templates and references are not built in this release");
+    if (!read_scheme(text, &authority, &read, place, error))
+        return false;
+    const char *end = authority + strcspn(authority, "/?#");
+    if (memchr(authority, '@', (size_t)(end - authority)) != NULL) {
+        return error_set(error, ERROR_PLAN, place, /* not repeated: it may hold a password */
+                         "target holds a user; give an Authorization header instead");
+    }
+    const char *mistake = read_authority(authority, end, &read);
+    if (mistake == NULL)
+        mistake = read_path(end, &read);
+    if (mistake != NULL)
+        return target_mistake(text, place, error, mistake);
+    *target = read;
+    return true;
+}
+
+const char *target_path_mistake(const char *path)
+{
+    if (path[0] != '/')
+        return "a path begins with '/', and belongs to the plan's target";
+    for (const char *at = path; *at != '\0'; at++) {
+        if (*at <= ' ' || *at >= 0x7F)
+            return "blanks, control characters and all beyond ASCII are written as %XX";
+        if (*at == '#')
+            return "what is behind a '#' is never sent: leave it out";
+    }
+    return NULL;
+}
+
+const char *target_later_marker(const char *text, size_t text_bytes)
+{
+    static const char *const markers[] = {"{{", "${env:", "${file:"};
+    for (size_t i = 0; i < COUNT(markers); i++) {
+        if (memmem(text, text_bytes, markers[i], strlen(markers[i])) != NULL)
+            return markers[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,27 @@
+/** URLs and paths of a plan's target. Pure. */
+#ifndef CLOBBER_COORDINATOR_PLAN_TARGET_H
+#define CLOBBER_COORDINATOR_PLAN_TARGET_H
+
+#include "coordinator/plan.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct target {
+    enum plan_scheme scheme;
+    char host[NAME_BYTES_MAX + 1]; /* IPv6 without brackets */
+    uint16_t port;
+    const char *path; /* path and query: within the text that was read, or "/" */
+};
+
+/** Takes `text` apart: "http://HOST[:PORT][/PATH]" or "tcp://HOST:PORT". False: ERROR_PLAN. */
+bool target_read(const char *text, struct target *target, struct place place, struct error *error);
+
+/** What is wrong with `path` as the target of an HTTP request, as the end of a sentence, or NULL.
+ * Static. */
+const char *target_path_mistake(const char *path);
+
+/** What a later release builds and `text[text_bytes]` holds ("{{", "${env:"), or NULL. Static. */
+const char *target_later_marker(const char *text, size_t text_bytes);
+
+#endif

@@ -1,0 +1,613 @@
+/* Every way of getting a plan wrong, and the very words that come back. */
+#include "coordinator/plan.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "tests/support/guard.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HEAD        "version: 1\ntarget: http://127.0.0.1:8080\n"
+#define HOLD        HEAD "goal: {hold: 5000/s}\nduration: 60s\n"
+#define TARGET(url) "version: 1\ntarget: " url "\ngoal: {hold: 1/s}\nduration: 60s\n"
+#define TCP         "version: 1\ntarget: tcp://127.0.0.1:1\ngoal: {hold: 5000/s}\nduration: 60s\n"
+#define N16         "nnnnnnnnnnnnnnnn"
+#define N64         N16 N16 N16 N16
+#define FOUR        "{get: /},{get: /},{get: /},{get: /},"
+#define EIGHT       FOUR FOUR
+
+static struct plan_errors errors;
+
+/* All errors, a line each. */
+static const char *errors_text(void)
+{
+    static char text[PLAN_ERRORS_MAX * (ERROR_MESSAGE_BYTES + 64)];
+    size_t used = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < errors.count; i++) {
+        char line[ERROR_MESSAGE_BYTES + 64];
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s\n",
+                                 error_text(&errors.items[i], line, sizeof line));
+    }
+    return text;
+}
+
+/* What lies behind the text may not be touched. */
+static struct plan *read_bytes(const char *text, size_t text_bytes)
+{
+    struct guard guard = guard_open(text_bytes);
+    errors = (struct plan_errors){0};
+    struct plan *plan = plan_read("p.yaml", (const char *)guard_copy(&guard, text, text_bytes),
+                                  text_bytes, &errors);
+    guard_close(&guard);
+    return plan;
+}
+
+struct bad_plan {
+    const char *name, *text, *errors;
+};
+
+/* clang-format off */
+static const struct bad_plan bad_plans[] = {
+    {"an_empty_map_lacks_all_that_is_required",
+     "{}",
+     "p.yaml:1:1: version is missing; give 1\n"
+     "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH] or tcp://HOST:PORT\n"
+     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, tolerance and arrivals\n"},
+    {"a_list_is_no_plan",
+     "- a\n",
+     "p.yaml:1:1: the plan is no map; give lines such as target: http://127.0.0.1:8080\n"},
+    {"version_is_1",
+     "version: 2\n"
+     "target: http://127.0.0.1:8080\n"
+     "goal: {hold: 5000/s}\n"
+     "duration: 60s\n",
+     "p.yaml:1:10: version is '2'; give 1\n"},
+    {"version_is_no_text",
+     "version: '1'\n"
+     "target: http://127.0.0.1:8080\n"
+     "goal: {hold: 5000/s}\n"
+     "duration: 60s\n",
+     "p.yaml:1:10: version is the text '1'; give 1\n"},
+    {"a_missing_target_is_named",
+     "version: 1\n"
+     "goal: {hold: 1/s}\n"
+     "duration: 60s\n",
+     "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH] or tcp://HOST:PORT\n"},
+    {"a_missing_goal_is_named",
+     HEAD "duration: 60s\n",
+     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, tolerance and arrivals\n"},
+    {"a_missing_duration_is_named",
+     HEAD "goal: {hold: 1/s}\n",
+     "p.yaml:1:1: duration is missing; give a duration with its unit, from 1s to 744h, such as 250ms or 1h30m\n"},
+    {"missing_stages_are_named",
+     HEAD "goal: {hold: stages}\n",
+     "p.yaml:1:1: stages is missing; give a list of 1 to 64 maps\n"},
+    {"an_unknown_key_gets_the_nearest_sibling",
+     HOLD "duratoin: 5s\n",
+     "p.yaml:5:1: unknown key 'duratoin'; did you mean 'duration'?\n"},
+    {"an_unknown_key_gets_its_true_home",
+     HOLD "timeout: 5s\n",
+     "p.yaml:5:1: unknown key 'timeout'; did you mean 'http.timeout'?\n"},
+    {"an_unknown_key_gets_the_list_of_keys",
+     HOLD "agents: {zzzzzz: 1}\n",
+     "p.yaml:5:10: unknown key 'zzzzzz'; the keys here are expect, min, wait and on_loss\n"},
+    {"a_key_of_k6_is_just_unknown",
+     HOLD "cookies: {}\n",
+     "p.yaml:5:1: unknown key 'cookies'; the keys here are version, name, target, goal, stages, duration, warmup, seed, limits, agents, http, requests and thresholds\n"},
+    {"a_repeated_key_is_refused",
+     HOLD "seed: 1\n"
+     "seed: 2\n",
+     "p.yaml:6:1: the key 'seed' again; it is on line 5 already, and may come once\n"},
+    {"an_empty_name_is_refused",
+     HOLD "name:\n",
+     "p.yaml:5:6: name is empty; give text of 1 to 255 bytes without control characters\n"},
+    {"null_is_no_name",
+     HOLD "name: ~\n",
+     "p.yaml:5:7: name is empty; give text of 1 to 255 bytes without control characters\n"},
+    {"a_name_has_no_control_characters",
+     HOLD "name: \"a\\e[2Jb\"\n",
+     "p.yaml:5:7: name is the text 'a\\x1B[2Jb'; give text of 1 to 255 bytes without control characters\n"},
+    {"a_name_is_at_most_255_bytes",
+     HOLD "name: " N64 N64 N64 N64 "\n",
+     "p.yaml:5:7: name is 'nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn...'; give text of 1 to 255 bytes without control characters\n"},
+    {"a_list_is_no_name",
+     HOLD "name: [a]\n",
+     "p.yaml:5:7: name is a list; give text of 1 to 255 bytes without control characters\n"},
+    {"a_scalar_is_no_goal",
+     HEAD "goal: hold\n"
+     "duration: 60s\n",
+     "p.yaml:3:7: goal is 'hold'; give a map of hold, concurrency, tolerance and arrivals\n"},
+    {"an_empty_goal_is_none",
+     HEAD "goal: {}\n"
+     "duration: 60s\n",
+     "p.yaml:3:7: goal has neither hold nor concurrency; give exactly one of them\n"},
+    {"two_goals_are_too_many",
+     HEAD "goal: {hold: 1/s, concurrency: 5}\n"
+     "duration: 60s\n",
+     "p.yaml:3:19: goal.concurrency is a second goal; give exactly one\n"},
+    {"maximize_is_for_a_later_release",
+     HEAD "goal: {maximize: throughput, while: [latency.p(99) < 20ms]}\n"
+     "duration: 60s\n",
+     "p.yaml:3:8: goal.maximize is not built in this release; give goal: {hold: RATE} or goal: {concurrency: N}\n"
+     "p.yaml:3:30: goal.while is not built in this release; give goal: {hold: RATE} and thresholds\n"},
+    {"a_rate_needs_its_unit",
+     HEAD "goal: {hold: 5000}\n"
+     "duration: 60s\n",
+     "p.yaml:3:14: goal.hold is '5000'; give a rate from 0.01/s to 10000000/s, such as 5000/s or 300/min, or the word stages\n"},
+    {"a_rate_of_0_is_refused",
+     HEAD "goal: {hold: 0/s}\n"
+     "duration: 60s\n",
+     "p.yaml:3:14: goal.hold is '0/s'; give a rate from 0.01/s to 10000000/s, such as 5000/s or 300/min, or the word stages\n"},
+    {"a_rate_beyond_the_largest_is_refused",
+     HEAD "goal: {hold: 10000001/s}\n"
+     "duration: 60s\n",
+     "p.yaml:3:14: goal.hold is '10000001/s'; give a rate from 0.01/s to 10000000/s, such as 5000/s or 300/min, or the word stages\n"},
+    {"a_concurrency_is_a_whole_number",
+     HEAD "goal: {concurrency: 1.5}\n"
+     "duration: 60s\n",
+     "p.yaml:3:21: goal.concurrency is '1.5'; give a whole number from 1 to 1000000, or the word stages\n"},
+    {"a_concurrency_is_within_its_ceiling",
+     HEAD "goal: {concurrency: 20001}\n"
+     "duration: 60s\n",
+     "p.yaml:3:21: goal.concurrency is 20001; give at most limits.concurrency, which is 20000\n"},
+    {"a_concurrency_has_no_tolerance",
+     HEAD "goal: {concurrency: 5, tolerance: 1%}\n"
+     "duration: 60s\n",
+     "p.yaml:3:24: goal.tolerance goes with goal.hold; leave it out here\n"},
+    {"a_tolerance_has_its_range",
+     HEAD "goal: {hold: 1/s, tolerance: 51%}\n"
+     "duration: 60s\n",
+     "p.yaml:3:30: goal.tolerance is '51%'; give a share from 0.01% to 50%, such as 0.1%\n"},
+    {"a_wrong_word_gets_the_nearest",
+     HEAD "goal: {hold: 1/s, arrivals: opne}\n"
+     "duration: 60s\n",
+     "p.yaml:3:29: goal.arrivals is 'opne'; give open or closed; did you mean 'open'?\n"},
+    {"a_duration_needs_its_unit",
+     HEAD "goal: {hold: 1/s}\n"
+     "duration: 60\n",
+     "p.yaml:4:11: duration is '60'; give a duration with its unit, from 1s to 744h, such as 250ms or 1h30m\n"},
+    {"a_duration_is_1s_at_least",
+     HEAD "goal: {hold: 1/s}\n"
+     "duration: 999ms\n",
+     "p.yaml:4:11: duration is '999ms'; give a duration with its unit, from 1s to 744h, such as 250ms or 1h30m\n"},
+    {"a_duration_is_a_month_at_most",
+     HEAD "goal: {hold: 1/s}\n"
+     "duration: 744h1s\n",
+     "p.yaml:4:11: duration is '744h1s'; give a duration with its unit, from 1s to 744h, such as 250ms or 1h30m\n"},
+    {"a_warmup_is_shorter_than_the_run",
+     HOLD "warmup: 1m\n",
+     "p.yaml:5:9: warmup is 60s; give less than the run, which takes 60s\n"},
+    {"a_warmup_until_steady_is_for_a_later_release",
+     HOLD "warmup: auto\n",
+     "p.yaml:5:9: warmup is 'auto', which is not built in this release; give a duration with its unit, from 0 to 744h, such as 250ms or 1h30m\n"},
+    {"a_number_of_requests_is_for_a_later_release",
+     HOLD "requests_total: 1000\n",
+     "p.yaml:5:1: requests_total is not built in this release; give a duration\n"},
+    {"stages_go_with_a_goal_of_stages",
+     HOLD "stages: [{duration: 1s, to: 1/s}]\n",
+     "p.yaml:5:1: stages goes with goal: {hold: stages} or goal: {concurrency: stages}; leave it out here\n"},
+    {"a_duration_goes_with_one_value",
+     HEAD "goal: {hold: stages}\n"
+     "duration: 5s\n"
+     "stages: [{duration: 1s, to: 1/s}]\n",
+     "p.yaml:4:1: duration goes with a goal of one value, not with stages; leave it out here\n"},
+    {"a_stage_needs_both_keys",
+     HEAD "goal: {hold: stages}\n"
+     "stages: [{duration: 1s}, {to: 1/s}]\n",
+     "p.yaml:4:10: stages.to is missing; give a rate from 0/s to 10000000/s, such as 5000/s or 300/min\n"
+     "p.yaml:4:26: stages.duration is missing; give a duration with its unit, from 0 to 744h, such as 250ms or 1h30m\n"},
+    {"a_stage_has_the_unit_of_the_goal",
+     HEAD "goal: {concurrency: stages}\n"
+     "stages: [{duration: 1s, to: 5/s}]\n",
+     "p.yaml:4:29: stages.to is '5/s'; give a whole number from 0 to 1000000\n"},
+    {"a_stage_of_a_hold_is_a_rate",
+     HEAD "goal: {hold: stages}\n"
+     "stages: [{duration: 1s, to: 5}]\n",
+     "p.yaml:4:29: stages.to is '5'; give a rate from 0/s to 10000000/s, such as 5000/s or 300/min\n"},
+    {"stages_do_not_stay_at_0",
+     HEAD "goal: {hold: stages}\n"
+     "stages: [{duration: 1s, to: 0/s}]\n",
+     "p.yaml:4:9: stages stay at 0; give at least one `to` above 0\n"},
+    {"stages_take_a_second_at_least",
+     HEAD "goal: {hold: stages}\n"
+     "stages: [{duration: 1ms, to: 5/s}]\n",
+     "p.yaml:4:9: stages take 1ms together; give from 1s to 744h\n"},
+    {"stages_stay_below_the_ceiling",
+     HEAD "goal: {concurrency: stages}\n"
+     "limits: {concurrency: 9}\n"
+     "stages: [{duration: 1s, to: 10}]\n",
+     "p.yaml:5:9: stages go up to 10; give at most limits.concurrency, which is 9\n"},
+    {"stages_are_maps",
+     HEAD "goal: {hold: stages}\n"
+     "stages: [1s]\n",
+     "p.yaml:4:10: stages is '1s'; give a map of duration and to\n"},
+    {"no_stages_are_too_few",
+     HEAD "goal: {hold: stages}\n"
+     "stages: []\n",
+     "p.yaml:4:9: stages is an empty list; give a list of 1 to 64 maps\n"},
+    {"a_count_has_no_leading_zero",
+     HOLD "seed: 010\n",
+     "p.yaml:5:7: seed is '010'; give a whole number from 0 to 9007199254740991\n"},
+    {"a_count_has_no_underscore",
+     HOLD "seed: 1_000\n",
+     "p.yaml:5:7: seed is '1_000'; give a whole number from 0 to 9007199254740991\n"},
+    {"a_count_has_no_sign",
+     HOLD "seed: -1\n",
+     "p.yaml:5:7: seed is '-1'; give a whole number from 0 to 9007199254740991\n"},
+    {"a_seed_fits_json",
+     HOLD "seed: 9007199254740992\n",
+     "p.yaml:5:7: seed is '9007199254740992'; give a whole number from 0 to 9007199254740991\n"},
+    {"a_ceiling_of_0_is_refused",
+     HOLD "limits: {concurrency: 0}\n",
+     "p.yaml:5:23: limits.concurrency is '0'; give a whole number from 1 to 1000000\n"},
+    {"more_agents_are_kept_than_are_expected",
+     HOLD "agents: {expect: 2, min: 3}\n",
+     "p.yaml:5:26: agents.min is 3; give at most agents.expect, which is 2\n"},
+    {"agents_have_a_most",
+     HOLD "agents: {expect: 8193}\n",
+     "p.yaml:5:18: agents.expect is '8193'; give a whole number from 1 to 8192\n"},
+    {"a_word_is_one_of_its_list",
+     HOLD "agents: {on_loss: panic}\n",
+     "p.yaml:5:19: agents.on_loss is 'panic'; give redistribute, abort or hold\n"},
+    {"yes_is_no_truth_value",
+     HOLD "http: {keep_alive: yes}\n",
+     "p.yaml:5:20: http.keep_alive is 'yes'; give true or false\n"},
+    {"a_truth_value_is_no_text",
+     HOLD "http: {keep_alive: \"true\"}\n",
+     "p.yaml:5:20: http.keep_alive is the text 'true'; give true or false\n"},
+    {"a_timeout_of_0_is_refused",
+     HOLD "http: {timeout: 0s}\n",
+     "p.yaml:5:17: http.timeout is '0s'; give a duration with its unit, from 1ms to 1h, such as 250ms or 1h30m\n"},
+    {"tls_is_for_a_later_release",
+     HOLD "http: {tls: {verify: false}}\n",
+     "p.yaml:5:8: http.tls is not built in this release; give an http:// target and leave it out\n"},
+    {"data_files_are_for_a_later_release",
+     HOLD "data: {users: {file: users.csv}}\n",
+     "p.yaml:5:1: data is not built in this release; leave it out and write the values into the requests\n"},
+    {"a_target_needs_a_scheme",
+     TARGET("127.0.0.1:8080"),
+     "p.yaml:2:9: target is '127.0.0.1:8080'; it begins with http:// or tcp://, as in http://127.0.0.1:8080\n"},
+    {"a_target_of_https_is_for_a_later_release",
+     TARGET("https://example.org"),
+     "p.yaml:2:9: target is 'https://example.org'; its scheme is not built in this release: give http:// or tcp://\n"},
+    {"a_target_of_redis_is_for_a_later_release",
+     TARGET("redis://h:1"),
+     "p.yaml:2:9: target is 'redis://h:1'; its scheme is not built in this release: give http:// or tcp://\n"},
+    {"a_target_of_ftp_is_unknown",
+     TARGET("ftp://h"),
+     "p.yaml:2:9: target is 'ftp://h'; its scheme is unknown: give http:// or tcp://\n"},
+    {"a_target_needs_a_host",
+     TARGET("http:///x"),
+     "p.yaml:2:9: target is 'http:///x'; it has no host: give a name, an IPv4 address or [IPv6]\n"},
+    {"a_target_has_no_user",
+     TARGET("http://me:secret@h/"),
+     "p.yaml:2:9: target holds a user; give an Authorization header instead\n"},
+    {"a_target_of_ipv6_needs_brackets",
+     TARGET("http://fe80::1:80/"),
+     "p.yaml:2:9: target is 'http://fe80::1:80/'; an IPv6 address stands in brackets, as in http://[::1]:8080\n"},
+    {"a_target_closes_its_bracket",
+     TARGET("'http://[::1'"),
+     "p.yaml:2:9: target is 'http://[::1'; its '[' has no ']': give [IPv6]\n"},
+    {"a_target_in_brackets_is_ipv6",
+     TARGET("'http://[1.2.3.4]/'"),
+     "p.yaml:2:9: target is 'http://[1.2.3.4]/'; what is in brackets is no IPv6 address: give one, as in http://[::1]:8080\n"},
+    {"a_target_has_a_port_of_1_at_least",
+     TARGET("http://h:0"),
+     "p.yaml:2:9: target is 'http://h:0'; its port is wrong: give a whole number from 1 to 65535\n"},
+    {"a_target_has_a_port_of_65535_at_most",
+     TARGET("http://h:65536"),
+     "p.yaml:2:9: target is 'http://h:65536'; its port is wrong: give a whole number from 1 to 65535\n"},
+    {"a_target_with_a_colon_has_a_port",
+     TARGET("'http://h:'"),
+     "p.yaml:2:9: target is 'http://h:'; its port is wrong: give a whole number from 1 to 65535\n"},
+    {"a_target_has_no_blank",
+     TARGET("http://exa mple/"),
+     "p.yaml:2:9: target is 'http://exa mple/'; its host has a character that no host has: give a name, an IPv4 address or [IPv6]\n"},
+    {"a_target_path_has_no_blank",
+     TARGET("http://h/a b"),
+     "p.yaml:2:9: target is 'http://h/a b'; blanks, control characters and all beyond ASCII are written as %XX\n"},
+    {"a_target_has_no_fragment",
+     TARGET("'http://h/a#b'"),
+     "p.yaml:2:9: target is 'http://h/a#b'; what is behind a '#' is never sent: leave it out\n"},
+    {"a_target_of_tcp_has_a_port",
+     TARGET("tcp://h"),
+     "p.yaml:2:9: target is 'tcp://h'; it has no port: give tcp://HOST:PORT\n"},
+    {"a_target_of_tcp_has_no_path",
+     TARGET("tcp://h:1/x"),
+     "p.yaml:2:9: target is 'tcp://h:1/x'; there is more behind the port: give tcp://HOST:PORT\n"},
+    {"a_target_is_no_template",
+     TARGET("'http://{{ host }}/'"),
+     "p.yaml:2:9: target is 'http://{{ host }}/'; templates and references are not built in this release\n"},
+    {"a_request_has_a_method",
+     HOLD "requests: [{name: a}]\n",
+     "p.yaml:5:12: a request without a method; give get, post, put, delete, patch, head or options, as in get: /\n"},
+    {"a_request_has_one_method",
+     HOLD "requests: [{get: /, post: /}]\n",
+     "p.yaml:5:21: requests.post beside another method; a request has exactly one\n"},
+    {"a_request_is_a_map",
+     HOLD "requests: [/]\n",
+     "p.yaml:5:12: requests is '/'; give a map of name, weight, get, post, put, delete, patch, head, options, headers, body, send, expect and reconnect\n"},
+    {"a_request_path_begins_with_a_slash",
+     HOLD "requests: [{get: 'http://other/'}]\n",
+     "p.yaml:5:18: requests.get is the text 'http://other/'; a path begins with '/', and belongs to the plan's target\n"},
+    {"a_request_path_has_no_line_end",
+     HOLD "requests: [{get: \"/a\\r\\nX: y\"}]\n",
+     "p.yaml:5:18: requests.get is the text '/a\\x0D\\x0AX: y'; blanks, control characters and all beyond ASCII are written as %XX\n"},
+    {"a_request_path_is_ascii",
+     HOLD "requests: [{get: /" "\xC3" "\xA4" "}]\n",
+     "p.yaml:5:18: requests.get is '/" "\xC3" "\xA4" "'; blanks, control characters and all beyond ASCII are written as %XX\n"},
+    {"a_request_path_is_no_template",
+     HOLD "requests: [{get: '/p/{{ seq }}'}]\n",
+     "p.yaml:5:18: requests.get holds '{{', and templates are not built in this release; give plain text\n"},
+    {"a_body_is_no_template",
+     HOLD "requests: [{post: /, body: '{\"u\": \"{{ users.id }}\"}'}]\n",
+     "p.yaml:5:28: requests.body holds '{{', and templates are not built in this release; give plain text\n"},
+    {"a_header_names_no_secret_yet",
+     HOLD "requests: [{get: /, headers: {Authorization: 'Bearer ${env:TOKEN}'}}]\n",
+     "p.yaml:5:31: requests.headers has 'Authorization'; templates and references ('{{', '${env:', '${file:') are not built in this release\n"},
+    {"a_header_has_no_line_end",
+     HOLD "requests: [{get: /, headers: {A: \"x\\r\\nB: y\"}}]\n",
+     "p.yaml:5:31: requests.headers has 'A'; its value holds a control character: give one line of text\n"},
+    {"a_header_has_no_nul",
+     HOLD "requests: [{get: /, headers: {A: \"x\\0\"}}]\n",
+     "p.yaml:5:31: requests.headers has 'A'; its value holds a control character: give one line of text\n"},
+    {"a_header_has_no_blank_around_it",
+     HOLD "requests: [{get: /, headers: {A: \" x\"}}]\n",
+     "p.yaml:5:31: requests.headers has 'A'; its value begins or ends with a blank: take the blank out\n"},
+    {"a_header_name_is_a_token",
+     HOLD "requests: [{get: /, headers: {\"A B\": x}}]\n",
+     "p.yaml:5:31: requests.headers has 'A B'; a name is of letters, digits and !#$%&'*+-.^_`|~\n"},
+    {"a_header_is_one_line_of_text",
+     HOLD "requests: [{get: /, headers: {A: [x]}}]\n",
+     "p.yaml:5:31: requests.headers has 'A'; its value is one line of text\n"},
+    {"a_header_comes_once_in_any_letters",
+     HOLD "requests: [{get: /, headers: {Accept: x, accept: y}}]\n",
+     "p.yaml:5:42: requests.headers has 'accept'; it is there already, in other letters: a header may come once\n"},
+    {"a_content_length_is_counted",
+     HOLD "requests: [{get: /, headers: {content-length: 5}}]\n",
+     "p.yaml:5:31: requests.headers has 'content-length'; it is counted from the body: leave it out\n"},
+    {"a_connection_header_is_keep_alive",
+     HOLD "http: {headers: {Connection: close}}\n",
+     "p.yaml:5:18: http.headers has 'Connection'; give http.keep_alive instead\n"},
+    {"headers_are_a_map",
+     HOLD "http: {headers: [a]}\n",
+     "p.yaml:5:17: http.headers is a list; give a map of header names and values, together at most 16384 bytes\n"},
+    {"a_weight_of_0_is_refused",
+     HOLD "requests: [{get: /, weight: 0}]\n",
+     "p.yaml:5:29: requests.weight is '0'; give a whole number from 1 to 1000000\n"},
+    {"a_weight_has_no_quotes",
+     HOLD "requests: [{get: /, weight: '5'}]\n",
+     "p.yaml:5:29: requests.weight is the text '5'; give a whole number from 1 to 1000000\n"},
+    {"a_status_has_three_digits",
+     HOLD "requests: [{get: /, expect: {status: 99}}]\n",
+     "p.yaml:5:38: requests.expect.status is '99'; give a whole number from 100 to 599\n"},
+    {"two_requests_have_two_names",
+     HOLD "requests: [{get: /}, {get: /}]\n",
+     "p.yaml:5:22: a second request called 'GET /'; give each a name of its own\n"},
+    {"no_requests_are_too_few",
+     HOLD "requests: []\n",
+     "p.yaml:5:11: requests is an empty list; give a list of 1 to 32 maps\n"},
+    {"too_many_requests_are_refused",
+     HOLD "requests: [" EIGHT EIGHT EIGHT EIGHT "{get: /}]\n",
+     "p.yaml:5:11: requests has 33 items; give at most 32\n"},
+    {"http_requests_send_nothing_raw",
+     HOLD "requests: [{send: x}]\n",
+     "p.yaml:5:12: a request without a method; give get, post, put, delete, patch, head or options, as in get: /\n"
+     "p.yaml:5:13: requests.send goes with a tcp:// target; leave it out here\n"},
+    {"tcp_requests_have_no_method",
+     TCP "requests: [{get: /}]\n",
+     "p.yaml:5:13: requests.get goes with an http:// target; leave it out here\n"},
+    {"tcp_has_no_headers",
+     TCP "http: {headers: {A: b}}\n",
+     "p.yaml:5:8: http.headers goes with an http:// target; leave it out here\n"},
+    {"tcp_expects_nothing_where_nothing_is_sent",
+     TCP "requests: [{expect: {prefix: x}}]\n",
+     "p.yaml:5:12: requests.expect.prefix without requests.send; give what to send, or expect nothing\n"},
+    {"tcp_sends_a_byte_at_least",
+     TCP "requests: [{send: ''}]\n",
+     "p.yaml:5:19: requests.send is the text ''; give text of 1 to 32768 bytes\n"},
+    {"a_threshold_compares",
+     HOLD "thresholds: [latency.p(99)]\n",
+     "p.yaml:5:14: 'latency.p(99)' is no threshold; give a line such as latency.p(99) < 250ms\n"},
+    {"a_threshold_has_no_equals",
+     HOLD "thresholds: [throughput = 5/s]\n",
+     "p.yaml:5:14: 'throughput = 5/s' is no threshold; give a line such as latency.p(99) < 250ms\n"},
+    {"a_threshold_has_a_known_metric",
+     HOLD "thresholds: [latency.p99 < 5ms]\n",
+     "p.yaml:5:14: unknown metric 'latency.p99'; give latency.p(99), latency.mean, latency.max, service.p(99), errors.rate or throughput\n"},
+    {"a_threshold_has_a_quantile_up_to_100",
+     HOLD "thresholds: [latency.p(101) < 5ms]\n",
+     "p.yaml:5:14: latency.p takes a number above 0 and at most 100, as in latency.p(99.9)\n"},
+    {"a_threshold_closes_its_bracket",
+     HOLD "thresholds: [\"latency.p(99 < 5ms\"]\n",
+     "p.yaml:5:14: latency.p takes a number above 0 and at most 100, as in latency.p(99.9)\n"},
+    {"a_threshold_of_latency_needs_a_unit",
+     HOLD "thresholds: [latency.p(99) < 250]\n",
+     "p.yaml:5:14: latency.p(99) is compared with '250'; give a duration above 0, such as 250ms\n"},
+    {"a_threshold_of_errors_is_a_share",
+     HOLD "thresholds: [errors.rate < 101%]\n",
+     "p.yaml:5:14: errors.rate is compared with '101%'; give a share from 0% to 100%, such as 0.1%\n"},
+    {"a_threshold_of_throughput_is_a_rate",
+     HOLD "thresholds: [throughput > 4900]\n",
+     "p.yaml:5:14: throughput is compared with '4900'; give a rate, such as 4900/s\n"},
+    {"thresholds_are_a_list",
+     HOLD "thresholds: latency.p(99) < 5ms\n",
+     "p.yaml:5:13: thresholds is 'latency.p(99) < 5ms'; give a list of up to 32 lines\n"},
+    {"what_is_repeated_cannot_drive_a_terminal",
+     HOLD "seed: \"\\e[2J\"\n",
+     "p.yaml:5:7: seed is the text '\\x1B[2J'; give a whole number from 0 to 9007199254740991\n"},
+};
+/* clang-format on */
+
+static void bad_plan_is_refused(void **state)
+{
+    const struct bad_plan *bad = *state;
+
+    struct plan *plan = read_bytes(bad->text, strlen(bad->text));
+
+    assert_null(plan);
+    assert_string_equal(errors_text(), bad->errors);
+    for (uint32_t i = 0; i < errors.count; i++)
+        assert_true(errors.items[i].kind == ERROR_PLAN || errors.items[i].kind == ERROR_LIMIT);
+}
+
+static void at_most_twenty_mistakes_are_told_in_the_order_of_the_file(void **state)
+{
+    (void)state;
+    char text[2048] = "";
+    char *end = text;
+    for (int i = 0; i < 30; i++)
+        end += sprintf(end, "unknown_%02d: 1\n", i);
+
+    assert_null(read_bytes(text, strlen(text)));
+
+    assert_int_equal(errors.count, PLAN_ERRORS_MAX);
+    assert_true(errors.more);
+    for (uint32_t i = 1; i < errors.count; i++)
+        assert_true(errors.items[i].place.line >= errors.items[i - 1].place.line);
+    assert_non_null(strstr(errors_text(), "unknown key 'unknown_00'"));
+}
+
+static void the_requests_together_fit_an_assignment(void **state)
+{
+    (void)state;
+    static char text[3 * BODY_BYTES_MAX];
+    char *end = text + sprintf(text, HOLD "requests:\n");
+    for (int i = 0; i < 2; i++) {
+        end += sprintf(end, "- {name: r%d, post: /, body: '", i);
+        memset(end, 'x', BODY_BYTES_MAX);
+        end = stpcpy(end + BODY_BYTES_MAX, "'}\n");
+    }
+
+    assert_null(read_bytes(text, strlen(text)));
+
+    assert_string_equal(errors_text(),
+                        "p.yaml:6:1: requests take 68614 bytes together, with their headers and "
+                        "bodies and 1024 for each; give at most 65536\n");
+}
+
+static void headers_have_a_most_in_number_and_in_bytes(void **state)
+{
+    (void)state;
+    static char text[2 * HEADERS_BYTES_MAX];
+    char *end = text + sprintf(text, HOLD "http: {headers: {");
+    for (int i = 0; i < 101; i++)
+        end += sprintf(end, "A%d: b, ", i);
+    stpcpy(end, "}}\n");
+    assert_null(read_bytes(text, strlen(text)));
+    assert_string_equal(errors_text(),
+                        "p.yaml:5:17: http.headers has 101 headers; give at most 100\n");
+
+    end = text + sprintf(text, HOLD "http: {headers: {A: ");
+    memset(end, 'x', HEADERS_BYTES_MAX);
+    stpcpy(end + HEADERS_BYTES_MAX, "}}\n");
+    assert_null(read_bytes(text, strlen(text)));
+    assert_string_equal(errors_text(),
+                        "p.yaml:5:17: http.headers takes 16389 bytes; give at most 16384\n");
+}
+
+static void headers_of_plan_and_request_together_have_the_same_most(void **state)
+{
+    (void)state;
+    static char text[HEADERS_BYTES_MAX];
+    char *end = text + sprintf(text, HOLD "http: {headers: {");
+    for (int i = 0; i < 100; i++)
+        end += sprintf(end, "A%d: b, ", i);
+    stpcpy(end, "}}\nrequests: [{get: /, headers: {a1: b}}, {post: /, headers: {B: b}}]\n");
+
+    assert_null(read_bytes(text, strlen(text)));
+
+    assert_string_equal(errors_text(),
+                        "p.yaml:6:40: this request has 101 headers of 796 bytes with those of "
+                        "http.headers; give at most 100 of 16384 bytes\n");
+}
+
+/* What the command line says is told without a place, and with the flag's name. */
+struct bad_flags {
+    const char *name;
+    struct plan_flags flags;
+    const char *errors;
+};
+
+static const char *const two_accepts[] = {"Accept: a", "accept: b"};
+static const char *const no_colon[] = {"Accept"};
+static const char *const broken_line[] = {"A: b\r\nC: d"};
+
+static const struct bad_flags bad_flags[] = {
+    {"flags_without_a_goal_are_for_a_later_release",
+     {.url = "http://h"},
+     "looking for the most a target gives is not built in this release; give -R RATE to hold a "
+     "rate, or -c N for a fixed concurrency\n"},
+    {"flags_have_one_goal",
+     {.url = "http://h", .rate_per_s = 1, .concurrency = 1},
+     "-R and -c together; give -R to hold a rate, or -c for a fixed concurrency\n"},
+    {"flags_hold_no_more_than_a_plan_may",
+     {.url = "http://h", .rate_per_s = 2e7},
+     "-R is out of range; give a rate from 0.01/s to 10000000/s, such as 5000/s or 300/min\n"},
+    {"flags_run_a_second_at_least",
+     {.url = "http://h", .rate_per_s = 1, .duration_ns = NS_PER_MS},
+     "--duration is out of range; give a duration with its unit, from 1s to 744h, such as 250ms or "
+     "1h30m\n"},
+    {"flags_have_a_target_that_is_built",
+     {.url = "https://h", .rate_per_s = 1},
+     "target is 'https://h'; its scheme is not built in this release: give http:// or tcp://\n"},
+    {"flags_have_a_known_method",
+     {.url = "http://h", .rate_per_s = 1, .method = "BREW"},
+     "-m is an unknown method; give GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS\n"},
+    {"flags_have_each_header_once",
+     {.url = "http://h", .rate_per_s = 1, .headers = two_accepts, .header_count = 2},
+     "-H has 'accept'; it is there already: a header may come once\n"},
+    {"flags_have_headers_with_a_colon",
+     {.url = "http://h", .rate_per_s = 1, .headers = no_colon, .header_count = 1},
+     "-H has 'Accept', which has no ':'; give 'Name: value'\n"},
+    {"flags_have_headers_of_one_line",
+     {.url = "http://h", .rate_per_s = 1, .headers = broken_line, .header_count = 1},
+     "-H has 'A'; its value holds a control character: give one line of text\n"},
+    {"flags_have_a_body_of_text",
+     {.url = "http://h", .rate_per_s = 1, .body = "\xFF"},
+     "requests.body is not UTF-8; give text\n"},
+    {"flags_shape_no_request_for_tcp",
+     {.url = "tcp://h:1", .rate_per_s = 1, .body = "x"},
+     "-m, -H and -b go with an http:// target; leave them out\n"},
+};
+
+static void bad_flags_are_refused(void **state)
+{
+    const struct bad_flags *bad = *state;
+    errors = (struct plan_errors){0};
+
+    assert_null(plan_from_flags(&bad->flags, &errors));
+
+    assert_string_equal(errors_text(), bad->errors);
+    assert_int_equal(errors.items[0].kind, ERROR_USAGE);
+}
+
+int main(void)
+{
+    static const struct CMUnitTest plain[] = {
+        cmocka_unit_test(at_most_twenty_mistakes_are_told_in_the_order_of_the_file),
+        cmocka_unit_test(the_requests_together_fit_an_assignment),
+        cmocka_unit_test(headers_have_a_most_in_number_and_in_bytes),
+        cmocka_unit_test(headers_of_plan_and_request_together_have_the_same_most),
+    };
+    struct CMUnitTest tests[COUNT(plain) + COUNT(bad_plans) + COUNT(bad_flags)];
+    size_t count = COUNT(plain);
+    memcpy(tests, plain, sizeof plain);
+    for (size_t i = 0; i < COUNT(bad_plans); i++)
+        tests[count++] = (struct CMUnitTest){.name = bad_plans[i].name,
+                                             .test_func = bad_plan_is_refused,
+                                             .initial_state = (void *)(uintptr_t)&bad_plans[i]};
+    for (size_t i = 0; i < COUNT(bad_flags); i++)
+        tests[count++] = (struct CMUnitTest){.name = bad_flags[i].name,
+                                             .test_func = bad_flags_are_refused,
+                                             .initial_state = (void *)(uintptr_t)&bad_flags[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
