@@ -31,11 +31,11 @@ static bool holds_its_name(const struct agent *agent, uint64_t now_ns, uint32_t 
 bool admission_judge(const struct roster *roster, uint64_t now_ns, uint32_t lease_ms, bool over,
                      const struct hello *hello, struct refuse *refuse)
 {
-    if (hello->major != PROTOCOL_MAJOR)
+    if (hello->major != PROTOCOL_MAJOR) /* of such a HELLO no more than the name was read */
         return refuse_set(refuse, REFUSE_VERSION, 0,
-                          "the coordinator (%s) speaks clobber/%u, this agent (%.40s) clobber/%u; "
+                          "the coordinator (%s) speaks clobber/%u, agent '%.40s' clobber/%u; "
                           "install the same version on both",
-                          CLOBBER_VERSION, PROTOCOL_MAJOR, hello->build, hello->major);
+                          CLOBBER_VERSION, PROTOCOL_MAJOR, hello->name, hello->major);
     if (over)
         return refuse_set(refuse, REFUSE_RUN_OVER, BUSY_RETRY_MS, "this run is over");
     const struct agent *holder = roster_find_name(roster, hello->name);

@@ -28,7 +28,7 @@ static int teardown(void **state)
     return 0;
 }
 
-static const struct hello hello = {.major = PROTOCOL_MAJOR, .name = "eu-1", .build = "9.9.9"};
+static const struct hello hello = {.major = PROTOCOL_MAJOR, .name = "eu-1"};
 
 static struct agent *add(uint64_t now_ns)
 {
@@ -55,16 +55,14 @@ static void another_major_version_is_refused_for_good_and_names_both(void **stat
 {
     (void)state;
     struct refuse refuse;
-    struct hello other = hello;
-    other.major = PROTOCOL_MAJOR + 1;
+    struct hello other = {.major = PROTOCOL_MAJOR + 1, .name = "eu-1"}; /* all that is read of it */
 
     assert_false(admission_judge(&roster, 10 * S, LEASE_MS, true, &other, &refuse));
 
     assert_int_equal(refuse.code, REFUSE_VERSION);
     assert_int_equal(refuse.retry_ms, 0);
     assert_non_null(strstr(refuse.sentence, "clobber/1"));
-    assert_non_null(strstr(refuse.sentence, "clobber/2"));
-    assert_non_null(strstr(refuse.sentence, "9.9.9"));
+    assert_non_null(strstr(refuse.sentence, "agent 'eu-1' clobber/2"));
 }
 
 static void a_run_that_is_over_takes_nobody(void **state)
