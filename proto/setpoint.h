@@ -35,7 +35,8 @@ struct stop {
 
 struct final_ack {
     uint64_t seq;         /* of the FINAL's envelope */
-    uint64_t started, ok; /* as the coordinator took them: the agent checks that they are equal */
+    uint64_t started, ok; /* of that FINAL's phase (final.sample.counters), as the coordinator took
+                             them: the agent checks that they are equal */
 };
 
 /** The fields of each, in their order, after the envelope: NAME_FIELDS objects of an array that
