@@ -2,8 +2,7 @@
 
 #include "common/base/check.h"
 
-#define SKIPPED_MAX                                                                                \
-    997u /* picks that a seed may skip: enough to set lanes apart, done in no time */
+#define SKIPPED_MAX 997u /* picks: enough to set lanes apart, done in no time */
 
 void mix_init(struct mix *mix, const uint32_t *weights, uint32_t count, uint64_t seed)
 {

@@ -9,8 +9,7 @@
 
 #include <stdbool.h>
 
-#define REACH_PROBE_MS                                                                             \
-    250u /* an address that takes longer than its neighbour is not the one to load */
+#define REACH_PROBE_MS 250u /* an address much slower than its neighbour is not the one to load */
 
 /** Blocks: resolving, and REACH_PROBE_MS at most for each address of a name that has several.
  * False: ERROR_TARGET (no such name), ERROR_LIMIT (not one of its addresses is allowed). */

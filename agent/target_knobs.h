@@ -10,9 +10,8 @@
 #include <stdint.h>
 
 #define TARGET_KNOBS_TEXT_BYTES 512u /* all knobs, named and valued, are under 200 */
-#define TARGET_LATENCY_NS_MAX                                                                      \
-    UINT64_C(3600000000000)          /* an hour: nobody waits longer for one answer */
-#define TARGET_RETROGRADE_MAX 1000.0 /* keeps the longest service far from wrapping */
+#define TARGET_LATENCY_NS_MAX   UINT64_C(3600000000000) /* an hour: nobody waits longer */
+#define TARGET_RETROGRADE_MAX   1000.0 /* keeps the longest service far from wrapping */
 
 /** Plain data; zeroed: answers at once, without limit, without error. */
 struct target_knobs {

@@ -17,8 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TARGET_SERVICE_NS_MAX                                                                      \
-    (24.0 * 3600e9) /* a day: whatever the knobs multiply to, time does not wrap */
+#define TARGET_SERVICE_NS_MAX (24.0 * 3600e9) /* a day: no knobs make time wrap */
 
 enum target_admission {
     TARGET_SERVED,  /* in service, or in line for it */

@@ -5,8 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define DIGITS_MAX                                                                                 \
-    18u /* of a length: a longer one does not fit 64 bits, and nobody sends so much */
+#define DIGITS_MAX     18u /* of a length: more may not fit 64 bits, and nobody sends so much */
 #define HEX_DIGITS_MAX 15u /* the same of a chunk's size */
 
 /* Lines are taken when they are whole, content as it comes. */

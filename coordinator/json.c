@@ -6,8 +6,7 @@
 #include <jansson.h>
 #include <math.h>
 
-#define TEXT_BYTES                                                                                 \
-    1100u /* of one outside text: a name or sentence, each byte of which may become four */
+#define TEXT_BYTES 1100u /* of one outside text, each byte of which may become four */
 
 json_t *json_count(uint64_t count)
 {

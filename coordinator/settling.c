@@ -6,13 +6,12 @@
 #include <math.h>
 #include <string.h>
 
-#define BAND_LEAST 0.02 /* nobody sees less on a screen, and no target is steadier */
-#define BAND_PER_S 2.0  /* a second's count is off by one at each end */
-#define ERROR_UNIT 1e-6
-#define SHIFT      1.5 /* a latency is another one when it differs by half */
-#define SHIFT_TICKS                                                                                \
-    (2 * SETTLING_TICKS) /* a pause stays in the mean for a second, and is over then */
-#define SHIFT_ENDED 20u  /* fewer requests in a second say nothing about their mean */
+#define BAND_LEAST  0.02 /* nobody sees less on a screen, and no target is steadier */
+#define BAND_PER_S  2.0  /* a second's count is off by one at each end */
+#define ERROR_UNIT  1e-6
+#define SHIFT       1.5                  /* a latency is another one when it differs by half */
+#define SHIFT_TICKS (2 * SETTLING_TICKS) /* a pause is in the mean for a second, then over */
+#define SHIFT_ENDED 20u /* fewer requests in a second say nothing about their mean */
 
 void settling_init(struct settling *settling, double tolerance, bool rate)
 {

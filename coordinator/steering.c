@@ -5,10 +5,9 @@
 
 #include <math.h>
 
-#define TICK_NS  (TICK_MS * UINT64_C(1000000))
-#define BLOCK_NS UINT64_C(1000000000)
-#define GRANTED_ENOUGH                                                                             \
-    0.995 /* of what is asked for; the rest is rounding and a moment's hand-over */
+#define TICK_NS        (TICK_MS * UINT64_C(1000000))
+#define BLOCK_NS       UINT64_C(1000000000)
+#define GRANTED_ENOUGH 0.995 /* of what is asked for; the rest is rounding and hand-over */
 
 bool steering_open_arrivals(const struct plan *plan)
 {

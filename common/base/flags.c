@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLAGS_MAX 64u /* of one command: more than a screen of help */
-#define ARGUMENTS_MAX                                                                              \
-    512u /* the words of one command line; people repeat a header some ten times */
+#define FLAGS_MAX     64u  /* of one command: more than a screen of help */
+#define ARGUMENTS_MAX 512u /* words of a command line; people repeat a header some ten times */
 #define TWIN_BYTES    64u
 #define LEFT_BYTES    64u
 #define LETTERS_BYTES (3 + 2 * FLAGS_MAX)

@@ -7,13 +7,11 @@
 #include <math.h>
 #include <stdbool.h>
 
-#define LOAD_FULL  0.90 /* a lane above this has no time left to be punctual */
-#define LOAD_CLEAR 0.80 /* well below, so that one tick's noise does not free an agent */
-#define FULL_TICKS 5u   /* half a second: longer than a pause of the host's scheduler */
-#define WEIGHT_GAIN                                                                                \
-    0.1 /* a memory of ten ticks: agents differ by machine, which does not change                  \
-         */
-#define BUSY_AT_LEAST 0.2 /* workers; below, one tick's ratio says nothing */
+#define LOAD_FULL     0.90 /* a lane above this has no time left to be punctual */
+#define LOAD_CLEAR    0.80 /* well below, so that one tick's noise does not free an agent */
+#define FULL_TICKS    5u   /* half a second: longer than a pause of the host's scheduler */
+#define WEIGHT_GAIN   0.1  /* a memory of ten ticks: an agent's machine does not change */
+#define BUSY_AT_LEAST 0.2  /* workers; below, one tick's ratio says nothing */
 
 /* Rounding must not make the whole parts sum to more than there is: 8192 additions and 2^43
  * thousandths lose less than one unit only with a mantissa of 64 bits. */
