@@ -1,0 +1,146 @@
+#include "coordinator/driver.h"
+
+#include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/base/loop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+
+struct driver {
+    const struct driver_config *config;
+    struct loop *loop;
+    bool interrupted;             /* the first signal has come */
+    char trouble[SENTENCE_BYTES]; /* a sink or a child failed within this step; "" when none has */
+};
+
+static void driver_trouble(struct driver *driver, const char *who, const struct error *error)
+{
+    if (driver->trouble[0] == '\0')
+        snprintf(driver->trouble, sizeof driver->trouble, "%s: %.200s", who, error->message);
+}
+
+/* A sink that broke is closed to further ticks; what it failed on is told to the session after the
+ * step. */
+static void driver_show(struct driver *driver, const struct session_action *action)
+{
+    for (size_t i = 0; i < driver->config->sink_count; i++) {
+        struct sink *sink = &driver->config->sinks[i];
+        struct error error = {0};
+        bool well = true;
+        if (action->kind == SESSION_SHOW && sink->tick != NULL)
+            well = sink->tick(sink->state, action->tick, &error);
+        else if (action->kind == SESSION_EVENT && sink->event != NULL)
+            well = sink->event(sink->state, action->event, &error);
+        if (!well) {
+            sink->tick = NULL;
+            sink->event = NULL;
+            driver_trouble(driver, sink->name, &error);
+        }
+    }
+}
+
+static void driver_perform(void *context, const struct session_action *action)
+{
+    struct driver *driver = context;
+    switch (action->kind) {
+    case SESSION_SEND:
+        channel_send(driver->config->channel, &action->peer, action->message);
+        break;
+    case SESSION_SHOW:
+    case SESSION_EVENT:
+        driver_show(driver, action);
+        break;
+    case SESSION_END:
+        loop_stop(driver->loop);
+        break;
+    }
+}
+
+static void driver_step(struct driver *driver, uint64_t now_ns, struct session_event event)
+{
+    session_step(driver->config->session, now_ns, &event, driver_perform, driver);
+    if (driver->trouble[0] == '\0')
+        return;
+    char sentence[SENTENCE_BYTES];
+    snprintf(sentence, sizeof sentence, "%s", driver->trouble);
+    driver->trouble[0] = '\0';
+    session_step(driver->config->session, now_ns,
+                 &(struct session_event){.kind = SESSION_SINK_FAILED, .sentence = sentence},
+                 driver_perform, driver);
+}
+
+/* ZeroMQ's descriptor tells of edges, so all that waits is taken each time, after sends too. */
+static void driver_receive(struct driver *driver, uint64_t now_ns)
+{
+    for (;;) {
+        struct peer_id from;
+        struct message message;
+        struct error error = {0};
+        switch (channel_receive(driver->config->channel, &from, &message, &error)) {
+        case CHANNEL_MESSAGE:
+            driver_step(driver, now_ns,
+                        (struct session_event){
+                            .kind = SESSION_MESSAGE, .peer = &from, .message = &message});
+            break;
+        case CHANNEL_BAD:
+            log_line(LOG_INFO, "dropped a message: %s", error.message);
+            break;
+        case CHANNEL_EMPTY:
+            return;
+        }
+    }
+}
+
+static void driver_readable(void *context, uint64_t now_ns, uint32_t events)
+{
+    (void)events;
+    driver_receive(context, now_ns);
+}
+
+static void driver_tick(void *context, uint64_t now_ns)
+{
+    struct driver *driver = context;
+    driver_receive(driver, now_ns);
+    driver_step(driver, now_ns, (struct session_event){.kind = SESSION_TICK});
+    driver_receive(driver, now_ns);
+}
+
+static void driver_signal(void *context, uint64_t now_ns, uint32_t events)
+{
+    (void)events;
+    struct driver *driver = context;
+    for (int signal; (signal = loop_next_signal(driver->config->signals)) != 0;) {
+        struct error error = {0};
+        if (signal == SIGCHLD) {
+            if (driver->config->child_ended == NULL ||
+                driver->config->child_ended(driver->config->child_context, &error))
+                continue;
+            driver_step(
+                driver, now_ns,
+                (struct session_event){.kind = SESSION_SINK_FAILED, .sentence = error.message});
+        } else {
+            driver_step(driver, now_ns,
+                        (struct session_event){.kind = driver->interrupted ? SESSION_ABORT
+                                                                           : SESSION_DRAIN});
+            driver->interrupted = true;
+        }
+    }
+}
+
+bool driver_run(const struct driver_config *config, struct error *error)
+{
+    struct driver driver = {.config = config, .loop = loop_create(error)};
+    if (driver.loop == NULL)
+        return false;
+    bool ready = loop_watch(driver.loop, channel_descriptor(config->channel), EPOLLIN,
+                            driver_readable, &driver, error) &&
+                 loop_watch(driver.loop, config->signals, EPOLLIN, driver_signal, &driver, error);
+    if (ready) {
+        loop_every(driver.loop, TICK_MS * UINT64_C(1000000), driver_tick, &driver);
+        loop_run(driver.loop);
+    }
+    loop_destroy(driver.loop);
+    return ready;
+}

@@ -1,0 +1,382 @@
+#include "coordinator/run.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+#include "common/base/log.h"
+#include "common/base/loop.h"
+#include "common/base/net.h"
+#include "common/command.h"
+#include "coordinator/assign.h"
+#include "coordinator/children.h"
+#include "coordinator/driver.h"
+#include "coordinator/folder.h"
+#include "proto/channel.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define ENDPOINT_DEFAULT "tcp://127.0.0.1:7420"
+
+/* One run from a checked plan to its exit code. What is set is what was begun. */
+struct run {
+    const struct run_options *options;
+    const struct plan *plan;
+    uint8_t assignment[ASSIGNMENT_BYTES_MAX];
+    size_t assignment_bytes;
+    uint32_t agents;
+    uint64_t started_wall_ns;
+    char folder[FOLDER_PATH_BYTES];
+    struct children children;
+    struct channel *channel;
+    int signals;
+    struct session *session;
+    struct sink sinks[2];
+    size_t sink_count;
+};
+
+static void print_error(const struct error *error)
+{
+    char text[ERROR_MESSAGE_BYTES + 256];
+    fprintf(stderr, "clobber: %s\n", error_text(error, text, sizeof text));
+}
+
+static int exit_for(const struct error *error)
+{
+    print_error(error);
+    return error->kind == ERROR_USAGE || error->kind == ERROR_PLAN ? EXIT_USAGE : EXIT_BROKEN_OFF;
+}
+
+static void print_plan_errors(const struct plan_errors *errors)
+{
+    char text[ERROR_MESSAGE_BYTES + 256];
+    for (uint32_t i = 0; i < errors->count; i++)
+        fprintf(stderr, "%s\n", error_text(&errors->items[i], text, sizeof text));
+    if (errors->more)
+        fprintf(stderr, "there are more; these are the first %u\n", errors->count);
+}
+
+static bool is_url(const char *word)
+{
+    return strstr(word, "://") != NULL;
+}
+
+/* The plan of a word on the command line; NULL: its errors are printed. */
+static struct plan *run_plan(const char *word, struct run_options *options)
+{
+    struct plan_errors errors = {0};
+    struct plan *plan;
+    if (is_url(word)) {
+        options->request.url = word;
+        plan = plan_from_flags(&options->request, &errors);
+    } else {
+        plan = plan_load(word, &errors);
+    }
+    if (plan == NULL)
+        print_plan_errors(&errors);
+    return plan;
+}
+
+/* What a plan says itself is not said again by flags that are for a URL. */
+static bool run_check_flags(const char *word, const struct run_options *options,
+                            struct error *error)
+{
+    const struct plan_flags *request = &options->request;
+    bool given = options->request_given || request->duration_ns > 0 || request->rate_per_s > 0 ||
+                 request->concurrency > 0 || request->timeout_ns > 0 || request->name != NULL;
+    if (is_url(word) || !given)
+        return true;
+    return error_set(error, ERROR_USAGE, PLACE_NONE,
+                     "-d, -R, -c, -m, -H, -b, --timeout and --name go with a URL; "
+                     "a plan file says these itself: write them into %s",
+                     word);
+}
+
+static uint32_t cores(void)
+{
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return 1;
+    return (uint32_t)CPU_COUNT(&allowed);
+}
+
+/* A name that cannot be resolved is found before anything starts. Agents resolve it again for
+ * themselves. */
+static bool run_check_target(const struct plan *plan, struct error *error)
+{
+    struct address addresses[ADDRESSES_MAX];
+    uint32_t count;
+    return net_resolve(plan->host, plan->port, addresses, &count, error);
+}
+
+static bool run_start_children(struct run *run, struct error *error)
+{
+    uint32_t lanes = run->options->lanes;
+    if (lanes == 0)
+        lanes = cores() / run->agents > 0 ? cores() / run->agents : 1;
+    char allow[NAME_BYTES_MAX + 16];
+    snprintf(allow, sizeof allow, strchr(run->plan->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+             run->plan->host, run->plan->port);
+    return children_start(&run->children, run->agents, lanes, allow, error);
+}
+
+/* Off loopback, a bind without keys must be said out loud. */
+static bool run_bind(struct run *run, const char *endpoint, struct error *error)
+{
+    if (!channel_endpoint_is_local(endpoint) && !run->options->plaintext)
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "%s can be reached by other machines and keys are not built yet: say "
+                         "--plaintext to run without encryption, or bind a loopback address",
+                         endpoint);
+    uint64_t descriptors = 3 * (uint64_t)run->agents + 256;
+    if (net_raise_descriptors(descriptors) < descriptors)
+        return error_set(error, ERROR_LIMIT, PLACE_NONE,
+                         "%u agents take %llu open files, and this process may have fewer; raise "
+                         "it: ulimit -n %llu",
+                         run->agents, (unsigned long long)descriptors,
+                         (unsigned long long)descriptors);
+    run->channel = channel_bind(endpoint, error);
+    return run->channel != NULL;
+}
+
+static void hexadecimal(const uint8_t *bytes, size_t count, char *text)
+{
+    for (size_t i = 0; i < count; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static bool run_open_sinks(struct run *run, const struct session_config *config,
+                           struct error *error)
+{
+    char run_id[2 * ID_BYTES + 1];
+    hexadecimal(config->run_id, ID_BYTES, run_id);
+    struct sink_start start = {.plan = run->plan,
+                               .run_id = run_id,
+                               .folder = run->folder,
+                               .endpoint = channel_endpoint(run->channel),
+                               .started_wall_ns = run->started_wall_ns};
+    if (!sink_record_open(&run->sinks[run->sink_count], &start, error))
+        return false;
+    run->sink_count++;
+    if (run->options->quiet)
+        return true;
+    const char *terminal = getenv("TERM");
+    bool alive = isatty(STDERR_FILENO) && (terminal == NULL || strcmp(terminal, "dumb") != 0);
+    if (!sink_console_open(&run->sinks[run->sink_count], &start, alive, error))
+        return false;
+    run->sink_count++;
+    return true;
+}
+
+static bool run_open_session(struct run *run, uint64_t wait_ns, struct error *error)
+{
+    struct session_config config = {.plan = run->plan,
+                                    .assignment = run->assignment,
+                                    .assignment_bytes = run->assignment_bytes,
+                                    .epoch = 1,
+                                    .started_wall_ns = run->started_wall_ns,
+                                    .agents_expect = run->agents,
+                                    .wait_ns = wait_ns,
+                                    .lease_ms = LEASE_MS,
+                                    .plaintext = run->options->plaintext};
+    if (getrandom(config.run_id, sizeof config.run_id, 0) != (ssize_t)sizeof config.run_id)
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "no random numbers from the kernel");
+    run->session = session_create(&config, error);
+    return run->session != NULL && run_open_sinks(run, &config, error);
+}
+
+static bool write_json(const void *subject, FILE *stream, struct error *error)
+{
+    return report_json(subject, stream, error);
+}
+
+static bool write_hgrm(const void *subject, FILE *stream, struct error *error)
+{
+    (void)error;
+    const struct report *report = subject;
+    report_hgrm(&report->kinds[SAMPLE_RESPONSE], stream);
+    return true;
+}
+
+static bool run_write_json(const struct report *report, const char *path, struct error *error)
+{
+    if (strcmp(path, "-") == 0) {
+        if (!report_json(report, stdout, error))
+            return false;
+        if (fflush(stdout) != 0)
+            return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
+        return true;
+    }
+    const char *slash = strrchr(path, '/');
+    char folder[FOLDER_PATH_BYTES] = ".";
+    if (slash != NULL)
+        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    return folder_replace(slash == path ? "/" : folder, slash == NULL ? path : slash + 1,
+                          write_json, report, error);
+}
+
+/* Whatever cannot be written, the last screen is shown: what is in memory is not lost. */
+static int run_finish(struct run *run)
+{
+    const struct report *report = session_report(run->session);
+    const char *json = run->options->json;
+    int code = report->exit_code;
+    struct error error = {0};
+    for (size_t i = 0; i < run->sink_count; i++) {
+        struct sink *sink = &run->sinks[i];
+        if (sink->finish != NULL && !sink->finish(sink->state, report, &error))
+            code = exit_for(&error);
+    }
+    const char *files = "{result.json, run.jsonl, latency.hgrm}";
+    if (!folder_replace(run->folder, "latency.hgrm", write_hgrm, report, &error) ||
+        !folder_replace(run->folder, "result.json", write_json, report, &error)) {
+        code = exit_for(&error);
+        files = "run.jsonl";
+    }
+    if (json != NULL && !run_write_json(report, json, &error))
+        code = exit_for(&error);
+    FILE *screen = json != NULL && strcmp(json, "-") == 0 ? stderr : stdout;
+    bool color = isatty(fileno(screen)) && getenv("NO_COLOR") == NULL;
+    report_text(report, run->folder, files, color, screen);
+    return report->exit_code == EXIT_INTERRUPTED ? EXIT_INTERRUPTED : code;
+}
+
+static bool run_child_ended(void *context, struct error *error)
+{
+    struct run *run = context;
+    run->children.needed = session_state(run->session) == SESSION_GATHERING;
+    return children_reap(&run->children, error);
+}
+
+/* Signals are blocked before anything starts a thread, so that only the loop takes them. */
+static bool run_begin(struct run *run, struct error *error)
+{
+    static const int wanted[] = {SIGINT, SIGTERM, SIGCHLD};
+    run->signals = loop_signals(wanted, COUNT(wanted), error);
+    return run->signals >= 0 &&
+           assign_from_plan(run->plan, run->assignment, &run->assignment_bytes, error) &&
+           run_check_target(run->plan, error) &&
+           folder_create(run->options->out, run->plan->name, run->started_wall_ns, run->folder,
+                         error);
+}
+
+static void run_end(struct run *run)
+{
+    for (size_t i = 0; i < run->sink_count; i++)
+        if (run->sinks[i].close != NULL)
+            run->sinks[i].close(run->sinks[i].state);
+    session_destroy(run->session);
+    if (run->channel != NULL)
+        channel_close(run->channel);
+    if (run->children.pids != NULL)
+        children_stop(&run->children);
+    if (run->signals >= 0)
+        close(run->signals);
+}
+
+static bool run_drive(struct run *run, struct error *error)
+{
+    struct driver_config config = {.session = run->session,
+                                   .channel = run->channel,
+                                   .sinks = run->sinks,
+                                   .sink_count = run->sink_count,
+                                   .signals = run->signals,
+                                   .child_ended = run_child_ended,
+                                   .child_context = run};
+    return driver_run(&config, error);
+}
+
+/* A plan from here to its exit code; `embedded`: with agents of our own. */
+static int run_plan_through(const struct run_options *options, const struct plan *plan,
+                            bool embedded)
+{
+    struct run *run = calloc(1, sizeof *run);
+    CHECK(run != NULL);
+    run->options = options;
+    run->plan = plan;
+    run->signals = -1;
+    run->started_wall_ns = clock_wall_ns();
+    run->agents = embedded ? options->agents : options->expect_agents;
+    if (run->agents == 0)
+        run->agents = plan->agents_expect;
+
+    struct error error = {0};
+    const char *endpoint = options->bind != NULL ? options->bind : ENDPOINT_DEFAULT;
+    bool well = run_begin(run, &error) && (!embedded || run_start_children(run, &error)) &&
+                run_bind(run, embedded ? run->children.endpoint : endpoint, &error);
+    if (well && !embedded)
+        fprintf(stderr, "coordinator at %s, waiting for %u agent%s\n",
+                channel_endpoint(run->channel), run->agents, run->agents == 1 ? "" : "s");
+    uint64_t wait_ns = options->wait_ns > 0 ? options->wait_ns : plan->agents_wait_ns;
+    well = well && run_open_session(run, wait_ns, &error) && run_drive(run, &error);
+    int code = well ? run_finish(run) : exit_for(&error);
+    run_end(run);
+    free(run);
+    return code;
+}
+
+enum depth { DEPTH_VALIDATE, DEPTH_COORDINATOR, DEPTH_RUN };
+
+static int run_words(enum depth depth, struct run_options *options, const char *word)
+{
+    struct error error = {0};
+    if (options->reference) {
+        plan_print_reference(stdout);
+        return EXIT_MET;
+    }
+    if (word == NULL)
+        error_set(&error, ERROR_USAGE, PLACE_NONE, "give a PLAN.yaml, or - for standard input");
+    if (word == NULL || !run_check_flags(word, options, &error))
+        return exit_for(&error);
+    struct plan *plan = run_plan(word, options);
+    if (plan == NULL)
+        return EXIT_USAGE;
+    int code = EXIT_MET;
+    if (depth == DEPTH_VALIDATE)
+        plan_print(plan, stdout);
+    else
+        code = run_plan_through(options, plan, depth == DEPTH_RUN);
+    plan_destroy(plan);
+    return code;
+}
+
+static int run_command(const struct flags *flags, enum depth depth, int count, char **arguments)
+{
+    struct run_options options = {0};
+    struct error error = {0};
+    const char *words[1] = {NULL};
+    size_t words_count = 0;
+    int code = EXIT_MET;
+    switch (flags_read(flags, count, arguments, &options, words, &words_count, &error)) {
+    case FLAGS_HELP:
+        break;
+    case FLAGS_BAD:
+        code = exit_for(&error);
+        break;
+    case FLAGS_OK:
+        code = run_words(depth, &options, words_count > 0 ? words[0] : NULL);
+        break;
+    }
+    free(options.body_file);
+    return code;
+}
+
+int command_run(int count, char **arguments)
+{
+    return run_command(&run_flags, DEPTH_RUN, count, arguments);
+}
+
+int command_coordinator(int count, char **arguments)
+{
+    return run_command(&coordinator_flags, DEPTH_COORDINATOR, count, arguments);
+}
+
+int command_validate(int count, char **arguments)
+{
+    return run_command(&validate_flags, DEPTH_VALIDATE, count, arguments);
+}
