@@ -1,0 +1,61 @@
+"""Every command in the README and under docs/ runs as it stands, but for its ports."""
+
+import glob
+import os
+import re
+import subprocess
+import unittest
+
+from support import BINARY, Case, free_port
+
+SOURCE = os.environ["CLOBBER_SOURCE"]
+
+
+class Docs(Case):
+    def pages(self):
+        return [os.path.join(SOURCE, "README.md"), *sorted(glob.glob(os.path.join(SOURCE, "docs", "*.md")))]
+
+    def run_block(self, block, ports):
+        for written, free in ports.items():
+            block = block.replace(written, str(free))
+        os.makedirs(self.path("bin"), exist_ok=True)
+        if not os.path.exists(self.path("bin/clobber")):
+            os.symlink(BINARY, self.path("bin/clobber"))
+        script = self.write("block.sh", "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n" + block)
+        return subprocess.run(["bash", "-eu", script], cwd=self.folder, capture_output=True, text=True, timeout=60,
+                              check=False, env={**os.environ, "PATH": f"{self.path('bin')}:{os.environ['PATH']}"})
+
+    def test_every_shell_block_runs(self):
+        ran = 0
+        for page in self.pages():
+            with open(page, encoding="utf-8") as file:
+                text = file.read()
+            ports = {"8080": free_port(), "7420": free_port()}
+            for name, block in re.findall(r"^```(yaml|sh)\n(.*?)^```", text, re.M | re.S):
+                if name == "yaml":
+                    if block.startswith("# plan.yaml"):
+                        for written, free in ports.items():
+                            block = block.replace(written, str(free))
+                        self.write("plan.yaml", block)
+                    continue
+                told = self.run_block(block, ports)
+                self.assertEqual(told.returncode, 0, f"{page}:\n{block}\n{told.stdout}\n{told.stderr}")
+                ran += 1
+        self.assertGreater(ran, 0)
+
+    def test_every_link_between_pages_leads_somewhere(self):
+        for page in self.pages():
+            with open(page, encoding="utf-8") as file:
+                links = re.findall(r"\]\((?!https?:)([^)#]+)", file.read())
+            for link in links:
+                self.assertTrue(os.path.exists(os.path.join(os.path.dirname(page), link)), f"{page}: {link}")
+
+    def test_the_plan_reference_is_what_the_table_says(self):
+        with open(os.path.join(SOURCE, "docs", "plan.md"), encoding="utf-8") as file:
+            page = file.read()
+        made = subprocess.run([BINARY, "validate", "--reference"], capture_output=True, text=True, check=True, timeout=30)
+        self.assertIn(made.stdout.strip(), page)
+
+
+if __name__ == "__main__":
+    unittest.main()

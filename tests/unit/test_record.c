@@ -1,0 +1,124 @@
+#include "coordinator/sink.h"
+
+#include "common/base/check.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char folder[32];
+    char path[64];
+    struct plan plan;
+    struct sink sink;
+};
+
+static int folder_made(void **state)
+{
+    static char name[] = "n", text[] = "version: 1\n";
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    CHECK(fixture != NULL);
+    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/clobber-unit-XXXXXX");
+    CHECK(mkdtemp(fixture->folder) != NULL);
+    snprintf(fixture->path, sizeof fixture->path, "%s/run.jsonl", fixture->folder);
+    fixture->plan = (struct plan){.name = name, .text = text};
+    struct sink_start start = {
+        .plan = &fixture->plan, .run_id = "00", .folder = fixture->folder, .endpoint = "ipc://x"};
+    CHECK(sink_record_open(&fixture->sink, &start, NULL));
+    *state = fixture;
+    return 0;
+}
+
+static int folder_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->sink.close(fixture->sink.state);
+    unlink(fixture->path);
+    rmdir(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+/* The number of lines, each of which must be a JSON object that ends with a newline. */
+static size_t whole_lines(const struct fixture *fixture)
+{
+    char line[4096];
+    size_t count = 0;
+    FILE *stream = fopen(fixture->path, "re");
+    assert_non_null(stream);
+    for (; fgets(line, sizeof line, stream) != NULL; count++) {
+        assert_non_null(strchr(line, '\n'));
+        json_t *object = json_loads(line, 0, NULL);
+        assert_non_null(object);
+        json_decref(object);
+    }
+    fclose(stream);
+    return count;
+}
+
+static void every_line_is_a_whole_object(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tick_agent agent = {.name = "bad \xff name"};
+    struct tick tick = {.at_ns = 1, .agents = &agent, .agent_count = 1};
+    struct report_event event = {.kind = "x", .sentence = "quote \" and \x01"};
+
+    assert_true(fixture->sink.tick(fixture->sink.state, &tick, NULL));
+    assert_true(fixture->sink.event(fixture->sink.state, &event, NULL));
+
+    assert_int_equal(whole_lines(fixture), 3);
+}
+
+static void a_record_is_never_opened_over_another(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sink second = {0};
+    struct error error = {0};
+    struct sink_start start = {
+        .plan = &fixture->plan, .run_id = "00", .folder = fixture->folder, .endpoint = "ipc://x"};
+
+    assert_false(sink_record_open(&second, &start, &error));
+
+    assert_non_null(strstr(error.message, "exists"));
+}
+
+static void a_full_disk_leaves_no_torn_line(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rlimit before;
+    struct error error = {0};
+    struct tick tick = {.at_ns = 1};
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = 1500, .rlim_max = before.rlim_max});
+
+    size_t written = 0;
+    while (written < 100 && fixture->sink.tick(fixture->sink.state, &tick, &error))
+        written++;
+    setrlimit(RLIMIT_FSIZE, &before);
+
+    assert_in_range(written, 1, 10);
+    assert_non_null(strstr(error.message, "cannot write run.jsonl"));
+    assert_int_equal(whole_lines(fixture), 1 + written);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_line_is_a_whole_object, folder_made, folder_removed),
+        cmocka_unit_test_setup_teardown(a_record_is_never_opened_over_another, folder_made,
+                                        folder_removed),
+        cmocka_unit_test_setup_teardown(a_full_disk_leaves_no_torn_line, folder_made,
+                                        folder_removed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
