@@ -22,6 +22,10 @@
 #define REJOIN_MS           1000u /* between two runs: a coordinator needs a moment to begin the next */
 #define REJOIN_DECLINED_MS  10000u /* the same plan would be declined again */
 #define DESCRIPTORS_OF_OURS 64u    /* channel, loops, timers, standard streams */
+#define TICK_NS             (TICK_MS * NS_PER_MS)
+#define GRID_NS             (10 * NS_PER_MS) /* how exactly a beat can be placed */
+#define BEAT_LEAD_NS                                                                               \
+    (20 * NS_PER_MS) /* before the coordinator's next tick: a network's way, and jitter */
 
 /* One agent. What is set is what was begun. */
 struct agent {
@@ -38,6 +42,8 @@ struct agent {
     struct address address; /* of the target; the pool looks at it as long as it lives */
     struct pool *pool;
     uint64_t rejoin_ns; /* when the next one begins */
+    uint64_t beat_ns;   /* when the next tick of ours is due */
+    uint64_t beaten_ns; /* when the last one was */
 
     /* What a step asked for, done when all that waited has been heard: only the newest counts. */
     const struct assignment *assignment; /* to be configured */
@@ -142,6 +148,16 @@ static void agent_end(struct agent *agent, uint64_t now_ns)
     agent_leave(agent);
 }
 
+/* Orders come at the coordinator's ticks. Our beats are placed shortly before the next one: sent at
+ * any other moment they would be old when they are looked at, and at that very moment they would
+ * miss every other tick. */
+static void agent_align(struct agent *agent, uint64_t now_ns)
+{
+    uint64_t wanted_ns = now_ns + TICK_NS - BEAT_LEAD_NS;
+    uint64_t latest_ns = agent->beaten_ns + TICK_NS + BEAT_LEAD_NS; /* however often orders come */
+    agent->beat_ns = wanted_ns < latest_ns ? wanted_ns : latest_ns;
+}
+
 /* Performs what the steps have asked for. */
 static void agent_settle(struct agent *agent, uint64_t now_ns)
 {
@@ -157,8 +173,10 @@ static void agent_settle(struct agent *agent, uint64_t now_ns)
         agent_end(agent, now_ns);
         return;
     }
-    if (agent->has_setpoint)
+    if (agent->has_setpoint) {
         pool_set(agent->pool, &agent->setpoint);
+        agent_align(agent, now_ns);
+    }
     agent->has_setpoint = false;
 }
 
@@ -233,8 +251,10 @@ static void agent_tick(void *context, uint64_t now_ns)
         agent_rejoin(agent);
     if (agent->member != NULL)
         agent_receive(agent, now_ns);
-    if (agent->member == NULL)
+    if (agent->member == NULL || now_ns < agent->beat_ns)
         return;
+    agent->beaten_ns = now_ns;
+    agent->beat_ns = now_ns + TICK_NS;
     struct member_event event = {.kind = MEMBER_TICK};
     if (agent->pool != NULL)
         event.meters = pool_read(agent->pool, member_wants_histograms(agent->member, now_ns));
@@ -270,7 +290,7 @@ static bool agent_begin(struct agent *agent, struct error *error)
     if (agent->signals < 0 ||
         !loop_watch(agent->loop, agent->signals, EPOLLIN, agent_signal, agent, error))
         return false;
-    loop_every(agent->loop, TICK_MS * NS_PER_MS, agent_tick, agent);
+    loop_every(agent->loop, GRID_NS, agent_tick, agent);
     return agent_join(agent, error);
 }
 

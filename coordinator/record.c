@@ -103,6 +103,8 @@ static bool record_tick(void *state, const struct tick *tick, struct error *erro
     json_put(object, "total", json_counters(&tick->total));
     json_put(object, "agents_ready", json_count(tick->agents_ready));
     json_put(object, "agents_lost", json_count(tick->agents_lost));
+    json_put(object, "parts_expected", json_count(tick->parts_expected));
+    json_put(object, "parts_reported", json_count(tick->parts_reported));
     json_put(object, "agents", tick_agents(tick));
     if (tick->response != NULL)
         json_put(object, "response", json_latency(tick->response));

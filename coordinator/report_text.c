@@ -36,6 +36,13 @@ __attribute__((format(printf, 2, 3))) static void add(struct line *line, const c
     va_end(arguments);
 }
 
+static void trim(struct line *line)
+{
+    size_t length = strlen(line->text);
+    while (length > 0 && line->text[length - 1] == ' ')
+        line->text[--length] = '\0';
+}
+
 /* Blanks up to `column`, two at least. */
 static void pad(struct line *line, size_t column)
 {
@@ -51,6 +58,7 @@ static void right(struct line *line, const char *text, size_t width)
 
 static void end(struct line *line, FILE *stream)
 {
+    trim(line);
     fprintf(stream, "%s\n", line->text);
     line->text[0] = '\0';
 }
@@ -141,7 +149,8 @@ static void show_verdict(const struct report *report, FILE *stream)
                 fmod(at_s, 60.0), units_show_outside(event->sentence, sentence, sizeof sentence));
     }
     if (report->event_count > EVENTS_SHOWN)
-        fprintf(stream, "               and %u more\n", report->event_count - EVENTS_SHOWN);
+        fprintf(stream, "               and %u more\n",
+                report->event_count - EVENTS_SHOWN + report->events_more);
 }
 
 static void show_latency(const char *name, const struct histogram *histogram, bool timed_out,

@@ -12,7 +12,7 @@
 /** What a sink is told at the start. Borrowed for the length of the call. */
 struct sink_start {
     const struct plan *plan;
-    const char *run_id; /* hexadecimal */
+    const char *run_id;   /* hexadecimal */
     const char *folder;   /* of this run */
     const char *endpoint; /* where agents connect */
     uint64_t started_wall_ns;

@@ -1,4 +1,5 @@
-/** One tick of a run as the sinks get it: a line of run.jsonl, a moment of the live line. Plain data. */
+/** One tick of a run as the sinks get it: a line of run.jsonl, a moment of the live line. Plain
+ * data. */
 #ifndef CLOBBER_COORDINATOR_TICK_H
 #define CLOBBER_COORDINATOR_TICK_H
 
@@ -25,8 +26,8 @@ struct tick_agent {
     const char *name;
     bool lost;
     double throughput_per_s;
-    double share;      /* of the rate or concurrency granted now, 0 to 1 */
-    double load;       /* busiest lane's CPU, 0 to 1 */
+    double share; /* of the rate or concurrency granted now, 0 to 1 */
+    double load;  /* busiest lane's CPU, 0 to 1 */
     uint32_t workers, in_flight, backlog;
     uint32_t send_lag_max_us;
     uint32_t flags; /* enum beat_flag */
@@ -46,9 +47,11 @@ struct tick {
     double latency_ns_mean; /* service, of this tick */
     struct counters total;  /* whole run so far, over all agents */
     uint32_t agents_ready, agents_lost;
+    uint32_t parts_expected, parts_reported; /* fewer reported: throughput is of these alone */
     const struct tick_agent *agents; /* [agent_count]; borrowed */
     uint32_t agent_count;
-    /* Of what ended since the last sample, when one was completed in this tick (once a second); else NULL. Borrowed. */
+    /* Of what ended since the last sample, when one was completed in this tick (once a second);
+     * else NULL. Borrowed. */
     const struct histogram *response, *service;
 };
 
