@@ -1,6 +1,7 @@
 #include "agent/pool.h"
 
 #include "agent/lane.h"
+#include "agent/share.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/limits.h"
@@ -18,14 +19,6 @@
 #define POOL_BUSY_READINGS 3u               /* so long: one busy reading may be a burst */
 #define POOL_DESCRIPTORS   64u /* beside connections: epoll, eventfds, the channel, files */
 
-/* One lane and what it may be running. */
-struct share {
-    struct lane *lane;
-    uint64_t granted_milli; /* concurrency it was told last */
-    uint64_t
-        held_milli; /* at most so much does it run: after a cut, requests in flight end first */
-};
-
 struct pool {
     const struct assignment *assignment;
     const struct workload *workload;
@@ -39,85 +32,25 @@ struct pool {
     /* Each generator of its own needs spare workers of its own (docs/control.md, 3), so a second
      * lane begins only when the first can not carry the load alone; none is taken back. */
     uint32_t active;
-    struct share shares[LANES_MAX];
+    struct share shares[LANES_MAX]; /* [active] */
+    struct lane *lanes[LANES_MAX];  /* [lane_count] */
 };
 
 /* Sharing */
 
-/* The part of lane `index` in `total_milli` over `count` lanes: whole workers, and one lane has the
- * fraction. The parts sum to the total. */
-static uint64_t share_workers(uint64_t total_milli, uint32_t count, uint32_t index)
-{
-    uint64_t whole = total_milli / 1000u;
-    uint64_t part = (whole / count + (index < whole % count)) * 1000u;
-    return index == whole % count ? part + total_milli % 1000u : part;
-}
-
-static uint64_t share_rate(uint64_t total_milli, uint32_t count, uint32_t index)
-{
-    return total_milli / count + (index < total_milli % count);
-}
-
-/* Lanes give up what is more than their part at once and get what is more than they have only as
- * far as the others have let go of it: their sum never passes the total. */
-static void share_concurrency(struct pool *pool)
-{
-    uint64_t total_milli = pool->setpoint.concurrency_milli;
-    uint64_t held_milli = 0;
-    for (uint32_t i = 0; i < pool->active; i++) {
-        struct share *share = &pool->shares[i];
-        uint64_t part = share_workers(total_milli, pool->active, i);
-        share->granted_milli = part < share->granted_milli ? part : share->granted_milli;
-        held_milli += share->held_milli;
-    }
-    for (uint32_t i = 0; i < pool->active; i++) {
-        struct share *share = &pool->shares[i];
-        uint64_t part = share_workers(total_milli, pool->active, i);
-        if (part <= share->held_milli) {
-            share->granted_milli = part;
-            continue;
-        }
-        uint64_t room = total_milli > held_milli ? total_milli - held_milli : 0;
-        uint64_t more = part - share->held_milli;
-        more = more < room ? more : room;
-        share->granted_milli = share->held_milli += more;
-        held_milli += more;
-    }
-}
-
-/* Lanes that may run something; a pause leaves the first one, which counts what falls due. */
-static uint32_t count_granted(const struct pool *pool)
-{
-    uint32_t count = 0;
-    while (count < pool->active && pool->shares[count].granted_milli > 0)
-        count++;
-    return count > 0 ? count : 1;
-}
-
 static void share_out(struct pool *pool)
 {
     uint64_t now_ns = clock_now_ns();
-    share_concurrency(pool);
-    uint32_t carrying = count_granted(pool);
+    share_grant(pool->shares, pool->active, pool->setpoint.concurrency_milli);
+    uint32_t carrying = share_carrying(pool->shares, pool->active);
     for (uint32_t i = 0; i < pool->active; i++) {
         struct pool_setpoint part = pool->setpoint;
         part.concurrency_milli = pool->shares[i].granted_milli;
         part.floor_milli =
             i < carrying ? share_workers(pool->setpoint.floor_milli, carrying, i) : 0;
         part.rate_milli = i < carrying ? share_rate(pool->setpoint.rate_milli, carrying, i) : 0;
-        lane_set(pool->shares[i].lane, &part, now_ns);
+        lane_set(pool->lanes[i], &part, now_ns);
     }
-}
-
-/* Whether a lane still waits for what others are to let go of. */
-static bool unfinished(const struct pool *pool)
-{
-    for (uint32_t i = 0; i < pool->active; i++) {
-        uint64_t part = share_workers(pool->setpoint.concurrency_milli, pool->active, i);
-        if (pool->shares[i].granted_milli < part)
-            return true;
-    }
-    return false;
 }
 
 static void call_another_lane(struct pool *pool)
@@ -146,7 +79,7 @@ static bool create_lanes(struct pool *pool, const struct address *address, uint3
 {
     uint32_t capacity = pool->assignment->concurrency_max;
     capacity = capacity < 1 ? 1 : capacity > CONCURRENCY_MAX ? CONCURRENCY_MAX : capacity;
-    net_raise_descriptors((uint64_t)capacity + 2 * lanes + POOL_DESCRIPTORS);
+    net_raise_descriptors((uint64_t)capacity + UINT64_C(2) * lanes + POOL_DESCRIPTORS);
     uint64_t born_ns = clock_now_ns();
     for (uint32_t i = 0; i < lanes; i++) {
         const struct lane_plan plan = {
@@ -160,8 +93,8 @@ static bool create_lanes(struct pool *pool, const struct address *address, uint3
             .stagger = stagger_of(i, lanes, born_ns),
             .answered = pool->answered,
         };
-        pool->shares[i].lane = lane_create(&plan, error);
-        if (pool->shares[i].lane == NULL)
+        pool->lanes[i] = lane_create(&plan, error);
+        if (pool->lanes[i] == NULL)
             return false;
         pool->lane_count++;
     }
@@ -214,7 +147,7 @@ void pool_destroy(struct pool *pool)
     if (pool == NULL)
         return;
     for (uint32_t i = 0; i < pool->lane_count; i++)
-        lane_destroy(pool->shares[i].lane);
+        lane_destroy(pool->lanes[i]);
     if (pool->answered >= 0)
         close(pool->answered);
     meters_destroy(pool->total);
@@ -240,7 +173,7 @@ void pool_drain(struct pool *pool, uint64_t deadline_ns)
     pool->draining = true;
     uint64_t now_ns = clock_now_ns();
     for (uint32_t i = 0; i < pool->active; i++)
-        lane_drain(pool->shares[i].lane, now_ns, deadline_ns);
+        lane_drain(pool->lanes[i], now_ns, deadline_ns);
 }
 
 void pool_abort(struct pool *pool)
@@ -253,7 +186,7 @@ void pool_abort(struct pool *pool)
 static bool all_answered(struct pool *pool)
 {
     for (uint32_t i = 0; i < pool->active; i++) {
-        if (!lane_answered(pool->shares[i].lane))
+        if (!lane_answered(pool->lanes[i]))
             return false;
     }
     return true;
@@ -277,17 +210,13 @@ static void gather(struct pool *pool, bool histograms)
 {
     struct meters *total = pool->total;
     for (uint32_t i = 0; i < pool->active; i++) {
-        struct share *share = &pool->shares[i];
-        bool answered = lane_answered(share->lane);
+        bool answered = lane_answered(pool->lanes[i]);
         uint32_t others = i == 0 ? 0 : total->in_flight;
-        lane_take(share->lane, total, i == 0, histograms);
-        if (!answered) {
+        lane_take(pool->lanes[i], total, i == 0, histograms);
+        if (answered)
+            share_seen(&pool->shares[i], total->in_flight - others);
+        else
             total->flags |= BEAT_STOOD_STILL;
-            continue;
-        }
-        uint64_t running_milli = (total->in_flight - others) * UINT64_C(1000);
-        share->held_milli =
-            running_milli > share->granted_milli ? running_milli : share->granted_milli;
     }
     total->lanes = pool->active;
 }
@@ -295,12 +224,12 @@ static void gather(struct pool *pool, bool histograms)
 const struct meters *pool_read(struct pool *pool, bool histograms)
 {
     for (uint32_t i = 0; i < pool->active; i++)
-        lane_ask(pool->shares[i].lane, histograms);
+        lane_ask(pool->lanes[i], histograms);
     await_answers(pool);
     gather(pool, histograms);
     if (pool->set && !pool->draining) {
         call_another_lane(pool);
-        if (unfinished(pool))
+        if (!share_complete(pool->shares, pool->active, pool->setpoint.concurrency_milli))
             share_out(pool);
     }
     return pool->total;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define STAFFING_TICKS       30u
-#define STAFFING_OWN_LATE_NS UINT64_C(2000000) /* above a usual wake-up, below a burst */
+#define STAFFING_OWN_LATE_NS UINT64_C(1000000) /* above a usual wake-up, below a burst */
 #define STAFFING_CALM_NS     UINT64_C(100000000)
 
 /** Plain data; zeroed: nothing remembered. */

@@ -195,13 +195,13 @@ static void hang_up(struct crew *crew, struct worker *worker)
 }
 
 /* Whoever has lost its connection and request goes back to the lane: as idle where connections come
- * with their requests, else as spare. */
+ * with their requests (but not to be tried again at once in vain), else as spare. */
 static void part(struct crew *crew, struct worker *worker, enum parting parting,
                  struct ending ending)
 {
     CHECK(!worker->connection.open);
     CHECK(!worker->has_request);
-    if (crew->ahead) {
+    if (crew->ahead || worker->misses > 0) {
         become(crew, worker, WORKER_SPARE);
         crew->calls->parted(crew->owner, worker, parting, ending);
     } else {
@@ -246,10 +246,12 @@ static void connect_failed(struct crew *crew, struct worker *worker, int error)
         crew->flags |= BEAT_LOCAL_PORTS;
     if (ending.failure == FAILURE_FD_LIMIT)
         crew->flags |= BEAT_FD_LIMIT;
-    if (worker->has_request)
-        finish(crew, worker, ending, false);
-    else
+    if (!worker->has_request) {
         miss(crew, worker, ending);
+        return;
+    }
+    worker->misses++;
+    finish(crew, worker, ending, false);
 }
 
 static void begin_connect(struct crew *crew, struct worker *worker, uint64_t now_ns)
@@ -301,6 +303,7 @@ static void on_connected(void *context, struct connection *connection, int error
         become(crew, worker, WORKER_IDLE);
         crew->calls->ready(crew->owner, worker);
     } else if (worker->request.byte_count == 0 && !worker->request.expects_answer) {
+        worker->misses = 0;
         finish(crew, worker, (struct ending){.how = ENDING_OK}, true);
     } else {
         send_request(crew, worker);

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define AWAIT_NS   (20 * NS_PER_S) /* only a failing test ever waits so long */
@@ -307,14 +308,36 @@ static void a_refused_port_fails_what_falls_due(void **state)
 static void a_refused_port_is_tried_gently_by_closed_arrivals(void **state)
 {
     (void)state;
+    struct assignment assignments[] = {http_assignment(false), tcp_assignment(false, "")};
+
+    for (size_t i = 0; i < COUNT(assignments); i++) {
+        struct rig *rig = rig_up(NULL, assignments[i], 1);
+        set(rig, level(2, 0));
+        await(rig, over, 6);
+        finish(rig);
+
+        assert_int_equal(rig->seen.failed[FAILURE_CONNECT_REFUSED], rig->seen.started);
+        assert_true(rig->seen.started <= 8); /* two workers, each after 0, 100, 300 ms, ... */
+        rig_down(rig);
+    }
+}
+
+static void a_want_of_descriptors_is_not_the_targets_fault(void **state)
+{
+    (void)state;
     struct rig *rig = rig_up(NULL, http_assignment(false), 1);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
 
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     set(rig, level(2, 0));
-    await(rig, over, 6);
+    await(rig, flagged, BEAT_FD_LIMIT);
     finish(rig);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 
-    assert_int_equal(rig->seen.failed[FAILURE_CONNECT_REFUSED], rig->seen.started);
-    assert_true(rig->seen.started <= 8); /* two workers, each after 0, 100, 300 ms, ... */
+    assert_int_equal(rig->seen.failed[FAILURE_FD_LIMIT], rig->seen.started);
+    assert_int_equal(rig->seen.unwritten, rig->seen.started);
     rig_down(rig);
 }
 
@@ -724,6 +747,7 @@ int main(void)
         cmocka_unit_test(a_status_is_counted_by_its_number),
         cmocka_unit_test(a_refused_port_fails_what_falls_due),
         cmocka_unit_test(a_refused_port_is_tried_gently_by_closed_arrivals),
+        cmocka_unit_test(a_want_of_descriptors_is_not_the_targets_fault),
         cmocka_unit_test(silence_times_out_in_time),
         cmocka_unit_test(a_connection_that_is_closed_while_idle_loses_no_request),
         cmocka_unit_test(bytes_before_any_request_are_no_request),

@@ -1,0 +1,491 @@
+#include "agent/foreman.h"
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/limits.h"
+
+#define FOREMAN_TICK_NS (TICK_MS * NS_PER_MS)
+#define FOREMAN_REST_NS (100 * NS_PER_MS) /* after a connect in vain; doubles */
+#define FOREMAN_REST_NS_MAX                                                                        \
+    (1000 * NS_PER_MS)            /* a target that is back is found within a second                \
+                                   */
+#define FOREMAN_FRACTION_MIN 0.02 /* a smaller part of a worker is none (docs/control.md, 1) */
+
+/* Starting requests */
+
+static struct counters *counters_now(struct foreman *foreman)
+{
+    return &foreman->crew.meters->phases[foreman->crew.phase].counters;
+}
+
+static bool may_start(const struct foreman *foreman, uint64_t now_ns)
+{
+    return !foreman->stopped && now_ns < foreman->lease_end_ns &&
+           now_ns < atomic_load_explicit(&foreman->granted_ns, memory_order_relaxed);
+}
+
+/* The oldest of the backlog will not be started. */
+static void give_up_one(struct foreman *foreman)
+{
+    struct waiting request = backlog_pop(&foreman->backlog);
+    foreman->crew.meters->phases[request.phase].counters.not_started++;
+}
+
+/* Drops what is too old; whether the oldest that is left may start. */
+static bool backlog_ready(struct foreman *foreman, uint64_t now_ns)
+{
+    enum backlog_verdict verdict;
+    while ((verdict = backlog_judge(&foreman->backlog, now_ns)) == BACKLOG_DROP)
+        give_up_one(foreman);
+    return verdict == BACKLOG_START;
+}
+
+static struct waiting take_oldest(struct foreman *foreman, uint64_t now_ns)
+{
+    backlog_started(&foreman->backlog, now_ns);
+    return backlog_pop(&foreman->backlog);
+}
+
+/* Open arrivals: what waits goes to idle workers, the one that worked last first. */
+static void serve(struct foreman *foreman)
+{
+    struct worker *worker;
+    while (foreman->backlog.count > 0) {
+        uint64_t now_ns = clock_now_ns();
+        if (!may_start(foreman, now_ns) || !backlog_ready(foreman, now_ns))
+            return;
+        if ((worker = foreman->crew.lists[WORKER_IDLE].first) == NULL)
+            return;
+        struct waiting request = take_oldest(foreman, now_ns);
+        crew_start(&foreman->crew, worker, &request, now_ns);
+    }
+}
+
+/* Closed arrivals: a request falls due when a worker takes it. */
+static struct waiting due_now(struct foreman *foreman, uint64_t now_ns)
+{
+    counters_now(foreman)->planned++;
+    return (struct waiting){.due_ns = now_ns, .phase = foreman->crew.phase};
+}
+
+static void loop_on(struct foreman *foreman, struct worker *worker)
+{
+    uint64_t now_ns = clock_now_ns();
+    if (!may_start(foreman, now_ns))
+        return;
+    struct waiting request = due_now(foreman, now_ns);
+    crew_start(&foreman->crew, worker, &request, now_ns);
+}
+
+/* Closed arrivals: the fraction f of a worker is one that after a request of length d waits
+ * d (1/f - 1). */
+static uint64_t pause_end(const struct foreman *foreman)
+{
+    double pause_ns = (double)foreman->paced_length_ns * (1.0 / foreman->fraction - 1.0);
+    return foreman->paced_done_ns + (uint64_t)pause_ns;
+}
+
+static void work_or_pause(struct foreman *foreman, struct worker *worker)
+{
+    if (foreman->fraction > 0.0 && foreman->paced == NULL)
+        foreman->paced = worker;
+    if (worker != foreman->paced || worker->length_ns == 0) {
+        loop_on(foreman, worker);
+        return;
+    }
+    foreman->paced_done_ns = foreman->crew.read_ns;
+    foreman->paced_length_ns = worker->length_ns;
+    worker->length_ns = 0;
+    crew_pause(&foreman->crew, worker);
+}
+
+static void end_pause(struct foreman *foreman)
+{
+    struct worker *worker = foreman->crew.lists[WORKER_PAUSING].first;
+    if (worker == NULL || (foreman->fraction > 0.0 && foreman->now_ns < pause_end(foreman)))
+        return;
+    crew_resume(&foreman->crew, worker);
+    loop_on(foreman, worker);
+}
+
+/* What the crew says */
+
+static uint32_t count_of(const struct foreman *foreman, enum worker_state state)
+{
+    return foreman->crew.lists[state].count;
+}
+
+static void retire(struct foreman *foreman, struct worker *worker)
+{
+    if (worker == foreman->paced)
+        foreman->paced = NULL;
+    crew_retire(&foreman->crew, worker);
+}
+
+static void on_ready(void *owner, struct worker *worker)
+{
+    struct foreman *foreman = owner;
+    if (foreman->draining || crew_count(&foreman->crew) > foreman->cap)
+        retire(foreman, worker);
+    else if (foreman->open)
+        serve(foreman);
+    else
+        work_or_pause(foreman, worker);
+}
+
+/* A worker could not connect: it takes the request that it would have carried, and ends it so. */
+static bool blame(struct foreman *foreman, struct worker *worker, struct ending ending)
+{
+    uint64_t now_ns = clock_now_ns();
+    if (!may_start(foreman, now_ns))
+        return false;
+    struct waiting request;
+    if (!foreman->open)
+        request = due_now(foreman, now_ns);
+    else if (backlog_ready(foreman, now_ns))
+        request = take_oldest(foreman, now_ns);
+    else
+        return false;
+    crew_fail(&foreman->crew, worker, &request, ending);
+    return true;
+}
+
+static uint64_t rest_ns(uint32_t misses)
+{
+    uint64_t rest_ns = FOREMAN_REST_NS;
+    for (uint32_t i = 1; i < misses && rest_ns < FOREMAN_REST_NS_MAX; i++)
+        rest_ns *= 2;
+    return rest_ns < FOREMAN_REST_NS_MAX ? rest_ns : FOREMAN_REST_NS_MAX;
+}
+
+static void on_parted(void *owner, struct worker *worker, enum parting parting,
+                      struct ending ending)
+{
+    struct foreman *foreman = owner;
+    struct crew *crew = &foreman->crew;
+    if (foreman->stopped || foreman->draining || crew_count(crew) >= foreman->cap) {
+        retire(foreman, worker);
+        return;
+    }
+    bool blamed = parting == PARTING_MISSED && blame(foreman, worker, ending);
+    bool waited_for = (blamed || parting == PARTING_REQUEST) &&
+                      foreman->backlog.count > count_of(foreman, WORKER_CONNECTING);
+    if (worker->misses == 0 || waited_for)
+        crew_connect(crew, worker);
+    else
+        crew_rest(crew, worker, crew->read_ns + rest_ns(worker->misses));
+}
+
+static const struct crew_calls crew_calls = {.ready = on_ready, .parted = on_parted};
+
+/* Staff */
+
+/* One request waits and no worker is free for it: one more connects, unless enough do. */
+static void call_up(struct foreman *foreman)
+{
+    struct crew *crew = &foreman->crew;
+    if (count_of(foreman, WORKER_IDLE) > 0 ||
+        count_of(foreman, WORKER_CONNECTING) >= foreman->backlog.count)
+        return;
+    struct worker *resting = crew->lists[WORKER_RESTING].first;
+    if (resting != NULL)
+        crew_connect(crew, resting);
+    else if (crew_count(crew) < foreman->cap)
+        crew_hire(crew);
+}
+
+/* One that has nothing to do, the least useful first. */
+static struct worker *dispensable(const struct foreman *foreman)
+{
+    const struct worker_list *lists = foreman->crew.lists;
+    if (lists[WORKER_RESTING].first != NULL)
+        return lists[WORKER_RESTING].first;
+    if (lists[WORKER_PAUSING].first != NULL)
+        return lists[WORKER_PAUSING].first;
+    return lists[WORKER_IDLE].last;
+}
+
+/* Workers that have a request go when it has ended (on_ready, on_parted): nothing is cut. */
+static void let_go_to(struct foreman *foreman, uint32_t wanted)
+{
+    struct worker *worker;
+    while (crew_count(&foreman->crew) > wanted && (worker = dispensable(foreman)) != NULL)
+        retire(foreman, worker);
+    while (crew_count(&foreman->crew) > foreman->cap &&
+           (worker = foreman->crew.lists[WORKER_CONNECTING].last) != NULL)
+        retire(foreman, worker);
+}
+
+static void retry_rested(struct foreman *foreman)
+{
+    struct worker *next;
+    for (struct worker *worker = foreman->crew.lists[WORKER_RESTING].first; worker != NULL;
+         worker = next) {
+        next = worker->next;
+        if (worker->retry_ns <= foreman->now_ns)
+            crew_connect(&foreman->crew, worker);
+    }
+}
+
+static void staff(struct foreman *foreman)
+{
+    bool open = foreman->open;
+    let_go_to(foreman, open ? staffing_pool(&foreman->staffing, foreman->floor, foreman->cap)
+                            : foreman->cap);
+    if (foreman->stopped)
+        return;
+    retry_rested(foreman);
+    while (crew_count(&foreman->crew) < foreman->floor && crew_hire(&foreman->crew))
+        ;
+}
+
+/* Time */
+
+static void see_demand(struct foreman *foreman)
+{
+    uint32_t demand = foreman->crew.in_flight + foreman->backlog.count;
+    uint32_t own_late = foreman->crew.own_late_count + foreman->backlog.own_late_count;
+    staffing_see(&foreman->staffing, foreman->now_ns, demand, own_late);
+    if (demand > foreman->demand_peak)
+        foreman->demand_peak = demand;
+}
+
+/* Takes from the pacer what is due by `until_ns`, and never what falls due past the lease. */
+static void fall_due(struct foreman *foreman, uint64_t until_ns)
+{
+    if (until_ns > foreman->lease_end_ns)
+        until_ns = foreman->lease_end_ns;
+    uint64_t due_ns;
+    while ((due_ns = pacer_due(&foreman->pacer, until_ns)) != PACER_NEVER) {
+        struct waiting request = {
+            .due_ns = due_ns,
+            .phase = foreman->crew.phase,
+            .own_late = foreman->now_ns >= due_ns + STAFFING_OWN_LATE_NS,
+        };
+        counters_now(foreman)->planned++;
+        if (!backlog_push(&foreman->backlog, &request)) {
+            counters_now(foreman)->not_started++;
+            continue;
+        }
+        serve(foreman);
+        /* What we took late ourselves is no sign that workers are missing: those we have catch up,
+         * and one more at a time may help them. */
+        if (!request.own_late || count_of(foreman, WORKER_CONNECTING) == 0)
+            call_up(foreman);
+    }
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* From `at_ns` on nothing falls due and nothing starts. */
+static void stop(struct foreman *foreman, uint64_t at_ns)
+{
+    foreman->lease_end_ns = at_ns < foreman->lease_end_ns ? at_ns : foreman->lease_end_ns;
+    fall_due(foreman, foreman->lease_end_ns);
+    pacer_set(&foreman->pacer, later(foreman->lease_end_ns, foreman->pacer.origin_ns), 0);
+    while (foreman->backlog.count > 0)
+        give_up_one(foreman);
+    foreman->stopped = true;
+}
+
+static void tick(struct foreman *foreman)
+{
+    staffing_tick(&foreman->staffing, foreman->cap);
+    staff(foreman);
+    serve(foreman); /* or at least drops what has grown too old */
+    foreman->tick_ns += FOREMAN_TICK_NS;
+    if (foreman->tick_ns <= foreman->now_ns)
+        foreman->tick_ns = foreman->now_ns + FOREMAN_TICK_NS;
+}
+
+/* Levels */
+
+static void enter_phase(struct foreman *foreman, uint32_t phase, uint64_t at_ns)
+{
+    struct phase_meter *phases = foreman->crew.meters->phases;
+    CHECK(phase < foreman->crew.meters->phase_count);
+    if (phases[phase].t_from != 0 && phase == foreman->crew.phase)
+        return;
+    if (phases[foreman->crew.phase].t_from != 0)
+        phases[foreman->crew.phase].t_to = at_ns;
+    if (phases[phase].t_from == 0)
+        phases[phase].t_from = at_ns;
+    foreman->crew.phase = phase;
+}
+
+static void set_level(struct foreman *foreman, const struct pool_setpoint *setpoint)
+{
+    uint32_t whole = (uint32_t)(setpoint->concurrency_milli / 1000u);
+    double fraction = (double)(setpoint->concurrency_milli % 1000u) / 1000.0;
+    if (foreman->open) {
+        /* A part of a worker carries nothing at a rate, so it is a whole one or none. */
+        foreman->cap = whole == 0 && fraction > 0.0 ? 1 : whole;
+        foreman->floor = (uint32_t)((setpoint->floor_milli + 999u) / 1000u);
+        if (foreman->floor > foreman->cap)
+            foreman->floor = foreman->cap;
+        return;
+    }
+    foreman->fraction = fraction < FOREMAN_FRACTION_MIN ? 0.0 : fraction;
+    foreman->cap = foreman->floor = whole + (foreman->fraction > 0.0);
+    if (foreman->fraction == 0.0) {
+        end_pause(foreman);
+        foreman->paced = NULL;
+    }
+}
+
+static void start_idle(struct foreman *foreman)
+{
+    if (foreman->open) {
+        serve(foreman);
+        return;
+    }
+    struct worker *next;
+    for (struct worker *worker = foreman->crew.lists[WORKER_IDLE].first; worker != NULL;
+         worker = next) {
+        next = worker->next;
+        work_or_pause(foreman, worker);
+    }
+}
+
+void foreman_set(struct foreman *foreman, const struct pool_setpoint *setpoint, uint64_t at_ns)
+{
+    if (foreman->draining)
+        return;
+    if (foreman->tick_ns == ENGINE_NEVER) {
+        foreman->tick_ns = foreman->now_ns + FOREMAN_TICK_NS;
+        pacer_start(&foreman->pacer, at_ns, foreman->stagger);
+    }
+    /* What fell due before is of the old rate and phase; if the old lease had ended by then, what
+     * fell due between then and now did so for nobody. */
+    if (!foreman->stopped && foreman->lease_end_ns <= at_ns)
+        stop(foreman, foreman->lease_end_ns);
+    if (!foreman->stopped)
+        fall_due(foreman, at_ns);
+    enter_phase(foreman, setpoint->phase, at_ns);
+    foreman->lease_end_ns = setpoint->lease_end_ns;
+    foreman->stopped = foreman->lease_end_ns <= foreman->now_ns;
+    pacer_set(&foreman->pacer, later(at_ns, foreman->pacer.origin_ns),
+              foreman->stopped || !foreman->open ? 0 : setpoint->rate_milli);
+    backlog_set(&foreman->backlog, setpoint->rate_milli, setpoint->drop_age_ns);
+    set_level(foreman, setpoint);
+    staff(foreman);
+    start_idle(foreman);
+}
+
+void foreman_drain(struct foreman *foreman, uint64_t at_ns, uint64_t deadline_ns)
+{
+    if (!foreman->draining) {
+        if (!foreman->stopped)
+            stop(foreman, at_ns);
+        if (foreman->crew.meters->phases[foreman->crew.phase].t_from != 0)
+            foreman->crew.meters->phases[foreman->crew.phase].t_to = at_ns;
+        foreman->draining = true;
+        foreman->deadline_ns = deadline_ns;
+        foreman->cap = foreman->floor = 0;
+        let_go_to(foreman, 0);
+    } else if (deadline_ns < foreman->deadline_ns) {
+        foreman->deadline_ns = deadline_ns;
+    }
+}
+
+/* What comes next */
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t foreman_next(const struct foreman *foreman)
+{
+    uint64_t wake_ns = crew_deadline(&foreman->crew);
+    if (foreman->draining)
+        return foreman->drained ? ENGINE_NEVER : sooner(wake_ns, foreman->deadline_ns);
+    wake_ns = sooner(wake_ns, foreman->tick_ns);
+    if (foreman->stopped)
+        return wake_ns;
+    wake_ns = sooner(wake_ns, foreman->lease_end_ns);
+    wake_ns = sooner(wake_ns, pacer_next(&foreman->pacer));
+    if (foreman->backlog.count > 0 && count_of(foreman, WORKER_IDLE) > 0)
+        wake_ns = sooner(wake_ns, backlog_opens(&foreman->backlog));
+    if (count_of(foreman, WORKER_PAUSING) > 0)
+        wake_ns = sooner(wake_ns, pause_end(foreman));
+    return wake_ns;
+}
+
+static void judge_deadlines(struct foreman *foreman, bool all_read)
+{
+    if (all_read) {
+        foreman->crowded_looks = 0;
+        crew_expire(&foreman->crew, foreman->looked_ns);
+        return;
+    }
+    if (foreman->crowded_looks++ == 0)
+        foreman->crowded_ns = foreman->looked_ns;
+    if (foreman->crowded_looks * ENGINE_EVENTS_MAX > crew_count(&foreman->crew)) {
+        foreman->crowded_looks = 0;
+        crew_expire(&foreman->crew, foreman->crowded_ns);
+    }
+}
+
+static void drain(struct foreman *foreman)
+{
+    if (foreman->drained)
+        return;
+    if (foreman->now_ns >= foreman->deadline_ns)
+        crew_cut(&foreman->crew);
+    let_go_to(foreman, 0);
+    foreman->drained = foreman->crew.in_flight == 0;
+}
+
+void foreman_look(struct foreman *foreman)
+{
+    if (!foreman->stopped && foreman->now_ns >= foreman->lease_end_ns)
+        stop(foreman, foreman->lease_end_ns);
+    if (!foreman->stopped && foreman->open)
+        fall_due(foreman, foreman->now_ns);
+    if (!foreman->stopped)
+        serve(foreman); /* the gate may have opened */
+    see_demand(foreman);
+    end_pause(foreman);
+    if (foreman->now_ns >= foreman->tick_ns && !foreman->draining)
+        tick(foreman);
+    if (foreman->draining)
+        drain(foreman);
+}
+
+void foreman_tell(struct foreman *foreman)
+{
+    struct crew *crew = &foreman->crew;
+    foreman->looked_ns = crew->read_ns = clock_now_ns();
+    bool all_read = crew->driver->tell(crew->engine);
+    foreman->now_ns = clock_now_ns();
+    crew->read_ns = foreman->now_ns;
+    crew_settle(crew);
+    judge_deadlines(foreman, all_read);
+}
+
+bool foreman_init(struct foreman *foreman, const struct crew_plan *plan, double stagger,
+                  struct error *error)
+{
+    *foreman = (struct foreman){
+        .open = plan->assignment->open_arrivals,
+        .stagger = stagger,
+        .tick_ns = ENGINE_NEVER,
+        .stopped = true,
+    };
+    if (!crew_init(&foreman->crew, plan, &crew_calls, foreman, error))
+        return false;
+    if (!backlog_init(&foreman->backlog, BACKLOG_MAX))
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for a backlog of %u requests",
+                         BACKLOG_MAX);
+    return true;
+}
+
+void foreman_done(struct foreman *foreman)
+{
+    crew_done(&foreman->crew);
+    backlog_done(&foreman->backlog);
+}
