@@ -1,5 +1,6 @@
-/** Starts a lane per core, shares the setpoint over them, gathers their meters. For one thread: the agent's
- *  control thread. */
+/** Holds a thread for each lane, shares the setpoint over those at work, gathers their meters. One
+ *  lane begins; another joins when the busiest has had more than 60 % of a core for three readings.
+ *  For one thread: the agent's control thread. */
 #ifndef CLOBBER_AGENT_POOL_H
 #define CLOBBER_AGENT_POOL_H
 
@@ -23,8 +24,9 @@ struct pool_setpoint {
 
 enum pool_engine { POOL_ENGINE_AUTO, POOL_ENGINE_EPOLL };
 
-/** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes), towards
- *  `address`. NULL: ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it. */
+/** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes and
+ * `address`), towards `address`. NULL: ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it.
+ */
 struct pool *pool_create(const struct assignment *assignment, const struct address *address,
                          uint32_t lanes, enum pool_engine engine, struct error *error);
 /** Cuts whatever is in flight, ends the threads, frees all. */
@@ -32,15 +34,15 @@ void pool_destroy(struct pool *pool);
 
 /** A new level for all lanes together. */
 void pool_set(struct pool *pool, const struct pool_setpoint *setpoint);
-/** Nothing starts any more; what is in flight may end until `deadline_ns`, then it is cut. The backlog becomes
- *  not_started. When all is done, the meters are idle. */
+/** Nothing starts any more; what is in flight may end until `deadline_ns`, then it is cut. The
+ * backlog becomes not_started. When all is done, the meters are idle. */
 void pool_drain(struct pool *pool, uint64_t deadline_ns);
 /** As pool_drain() with a deadline that has passed. */
 void pool_abort(struct pool *pool);
 
-/** Asks every lane for its meters and waits for them, at most 50 ms (a lane that does not answer counts with its
- *  last reading). Without `histograms` those are as at the last reading that had them. Borrowed
- *  until the next call. */
+/** Asks every lane for its meters and waits for them, at most 50 ms (a lane that does not answer
+ * counts with its last reading). Without `histograms` those are as at the last reading that had
+ * them. Borrowed until the next call. */
 const struct meters *pool_read(struct pool *pool, bool histograms);
 
 #endif
