@@ -14,8 +14,10 @@
 /** A part of a run in which the target and the goal stay about as they are. */
 struct piece {
     double from_s;
-    double ideal; /* workers: the fewest of fixed pools that start 99 % of requests on time, or that
-                     get 98 % of the capacity; found by bisection on the same plant */
+    /* Workers: the fewest of fixed pools that start 99 % of requests on time (closed: that give the
+     * rate), or that get 98 % of the capacity. By bisection on this plant, with all changes held as
+     * they are in the piece's middle; where nothing was searched, the scenario says so. */
+    double ideal;
     double capacity_per_s; /* when the goal is above it; else 0 */
     bool step;             /* it begins with a change that the law has to follow */
 };
