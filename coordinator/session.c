@@ -48,6 +48,12 @@ uint64_t session_since_start_ns(const struct session *session, uint64_t moment_n
                                                                   : 0;
 }
 
+uint64_t session_schedule_ns(const struct session *session)
+{
+    uint64_t since_ns = session_since_start_ns(session, session->now_ns);
+    return (since_ns + TICK_NS / 2) / TICK_NS * TICK_NS;
+}
+
 static uint32_t agents_min(const struct session *session)
 {
     uint32_t min = session->plan->agents_min;
@@ -394,9 +400,8 @@ static void note_ceiling(struct session *session)
 
 static void steer(struct session *session, const struct counters *total)
 {
-    uint64_t at_ns = session_since_start_ns(session, session->now_ns);
-    /* The tick nearest to the end: one that comes a moment early must not add another. */
-    if (at_ns + TICK_NS / 2 >= session->plan->schedule.duration_ns) {
+    uint64_t at_ns = session_schedule_ns(session);
+    if (at_ns >= session->plan->schedule.duration_ns) {
         drain(session, STOP_DRAIN, "the run is complete");
         return;
     }

@@ -49,6 +49,9 @@ bool session_is_loaded(const struct session *session);
 bool session_is_over(const struct session *session);
 /** Since the start of the load; 0 before. */
 uint64_t session_since_start_ns(const struct session *session, uint64_t moment_ns);
+/** Where the schedule stands at this tick: the nearest point of its grid. A tick that comes a
+ * moment early must not put off a stage, or the end, until the next one. */
+uint64_t session_schedule_ns(const struct session *session);
 
 /** An event for the report and the sinks. */
 __attribute__((format(printf, 3, 4))) void session_say(struct session *session, const char *kind,

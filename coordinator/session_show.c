@@ -73,7 +73,7 @@ void session_show(struct session *session, const struct counters *total)
         .parts_reported = session->seen.parts_reported,
     };
     if (session->start_ns > 0)
-        tick.phase = schedule_phase(&session->plan->schedule, tick.at_ns);
+        tick.phase = schedule_phase(&session->plan->schedule, session_schedule_ns(session));
     tick.agent_count = fill_tick_agents(session);
     tick.agents = session->tick_agents;
     bool window = session->ticks % WINDOW_TICKS == 0 && session->window.service.total > 0;

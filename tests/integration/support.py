@@ -17,7 +17,7 @@ import urllib.request
 BINARY = os.environ["CLOBBER_BINARY"]
 SANITIZED = os.environ.get("CLOBBER_SANITIZED", "") != ""
 # A sanitizer makes everything several times slower: the same tests at a rate that it carries.
-RATE = 1000 if SANITIZED else 5000
+RATE = 400 if SANITIZED else 5000
 LEASE_S = 2.0
 
 
