@@ -7,11 +7,11 @@
 #include "agent/account.h"
 #include "agent/last_word.h"
 #include "agent/member.h"
+#include "common/base/units.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NS_PER_MS       UINT64_C(1000000)
 #define SILENT_LEASES   5u /* without a word after the lease's end: the coordinator is gone */
 #define RATE_MILLI_NONE ((uint64_t)(RATE_PER_S_MAX * 1000.0))
 

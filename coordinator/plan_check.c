@@ -1,7 +1,6 @@
 #include "coordinator/plan_check.h"
 
 #include "common/base/check.h"
-#include "common/base/clock.h"
 #include "common/base/units.h"
 #include "coordinator/plan_headers.h"
 

@@ -2,7 +2,6 @@
 #include "coordinator/plan.h"
 
 #include "common/base/check.h"
-#include "common/base/clock.h"
 #include "common/base/units.h"
 #include "coordinator/plan_check.h"
 #include "coordinator/plan_headers.h"

@@ -1,7 +1,6 @@
 #include "coordinator/plan_table.h"
 
 #include "common/base/check.h"
-#include "common/base/clock.h"
 #include "common/base/units.h"
 
 #include <stdio.h>

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_S         (1000 * NS_PER_MS)
 #define CONNECTING_TICKS 5u /* floors that are not there by then will not come: half a second */
 #define DRAIN_NS_MAX     (10 * NS_PER_S)   /* nobody waits longer for what is in flight */
 #define DRAIN_GRACE_NS   (3 * NS_PER_S)    /* for final words, said every FINAL_REPEAT_MS */

@@ -4,6 +4,7 @@
 #ifndef CLOBBER_COORDINATOR_SESSION_PARTS_H
 #define CLOBBER_COORDINATOR_SESSION_PARTS_H
 
+#include "common/base/units.h"
 #include "coordinator/roster.h"
 #include "coordinator/session.h"
 #include "coordinator/steering.h"
@@ -11,8 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NS_PER_MS UINT64_C(1000000)
-#define TICK_NS   (TICK_MS * NS_PER_MS)
+#define TICK_NS (TICK_MS * NS_PER_MS)
 
 struct session {
     struct session_config config;

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #define DRIFT_MAX      (LEASE_DRIFT - 1.0)
-#define STOOD_STILL_NS (10000 * NS_PER_MS) /* between two events of one agent about it */
+#define STOOD_STILL_NS (10 * NS_PER_S) /* between two events of one agent about it */
 
 static void mark_corrupt(struct session *session, struct agent *agent, const char *sentence)
 {

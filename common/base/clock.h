@@ -2,11 +2,10 @@
 #ifndef CLOBBER_BASE_CLOCK_H
 #define CLOBBER_BASE_CLOCK_H
 
+#include "common/base/units.h" /* NS_PER_MS, NS_PER_S: who reads a clock reckons with them */
+
 #include <stddef.h>
 #include <stdint.h>
-
-#define NS_PER_S  UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
 
 /** CLOCK_BOOTTIME in ns: never set back, runs on through suspend. For every decision. */
 uint64_t clock_now_ns(void);

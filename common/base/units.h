@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
 #define UNITS_TEXT_BYTES 48u
 
 /** Each reads all of `text` and nothing else; false leaves the result untouched. No sign, no blank
