@@ -136,8 +136,11 @@ static void hear_stop(const struct turn *turn, const struct stop *stop)
     }
 }
 
+/* One that answers an earlier HELLO may come after the WELCOME to a later one. */
 static void hear_refuse(const struct turn *turn, const struct refuse *refuse)
 {
+    if (turn->member->state != STATE_HELLO)
+        return;
     member_break_off(turn, MEMBER_END_REFUSED, refuse->retry_ms, refuse->sentence);
 }
 

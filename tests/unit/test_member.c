@@ -449,6 +449,22 @@ static void member_ends_when_refused(void **state)
     assert_int_equal(world->count, 0);
 }
 
+/* It answers an earlier HELLO of ours, and the WELCOME to a later one has overtaken it. */
+static void member_that_has_joined_heeds_no_refusal(void **state)
+{
+    struct world *world = *state;
+    be_leased(world);
+    struct message message = from_coordinator(world, MESSAGE_REFUSE);
+    message.as.refuse =
+        (struct refuse){.code = REFUSE_DUPLICATE, .sentence = "not yet", .retry_ms = 2000};
+
+    hear(world, &message);
+
+    assert_int_equal(world->count, 0);
+    tick_after(world, TICK_NS);
+    assert_non_null(sent(world, MESSAGE_BEAT, 0));
+}
+
 /* Beats. */
 
 static void member_beats_every_tick_before_any_setpoint(void **state)
@@ -1155,6 +1171,7 @@ int main(void)
         MEMBER_TEST(member_declines_a_run_longer_than_its_owner_allows),
         MEMBER_TEST(member_declines_an_assignment_it_cannot_read),
         MEMBER_TEST(member_ends_when_refused),
+        MEMBER_TEST(member_that_has_joined_heeds_no_refusal),
         MEMBER_TEST(member_beats_every_tick_before_any_setpoint),
         MEMBER_TEST(member_numbers_its_messages_one_by_one),
         MEMBER_TEST(member_lets_a_lease_run_from_its_own_clock_and_not_from_receipt),
