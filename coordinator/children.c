@@ -78,6 +78,7 @@ bool children_start(struct children *children, uint32_t count, uint32_t lanes, c
 
 bool children_reap(struct children *children, struct error *error)
 {
+    CHECK(children->count == 0 || children->pids != NULL);
     bool well = true;
     for (uint32_t i = 0; i < children->count; i++) {
         int status = 0;
@@ -104,6 +105,7 @@ void children_stop(struct children *children)
         if (children->alive > 0)
             nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
+    CHECK(children->count == 0 || children->pids != NULL);
     for (uint32_t i = 0; i < children->count; i++) {
         if (children->pids[i] == 0)
             continue;

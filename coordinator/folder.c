@@ -39,7 +39,10 @@ static void folder_name(const char *name, char *text, size_t text_bytes)
         bool plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') ||
                      (*name >= '0' && *name <= '9') || *name == '_' || *name == '-' ||
                      (*name == '.' && length > 0);
-        text[length++] = plain ? *name : '-';
+        text[length] = '-';
+        if (plain)
+            text[length] = *name;
+        length++;
     }
     text[length] = '\0';
 }

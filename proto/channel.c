@@ -245,7 +245,7 @@ struct channel *channel_connect(const char *endpoint, struct error *error)
     struct channel *channel = channel_create(endpoint, false, error);
     if (channel == NULL)
         return NULL;
-    strcpy(channel->endpoint, endpoint); /* its length was checked */
+    memcpy(channel->endpoint, endpoint, strlen(endpoint) + 1); /* its length was checked */
     if (zmq_connect(channel->socket, endpoint) != 0) {
         endpoint_failed(endpoint, zmq_errno(), error);
         channel_close(channel);

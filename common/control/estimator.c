@@ -17,7 +17,8 @@
 /** The middle one of the newest `count` samples (odd). */
 static double median_of_newest(const struct estimator *estimator, size_t count)
 {
-    double sorted[ESTIMATOR_RECENT];
+    CHECK(count >= 1 && count <= ESTIMATOR_RECENT);
+    double sorted[ESTIMATOR_RECENT] = {0};
     for (size_t i = 0; i < count; i++) {
         size_t j = i;
         for (; j > 0 && sorted[j - 1] > estimator->recent[i]; j--)
