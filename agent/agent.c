@@ -24,8 +24,7 @@
 #define DESCRIPTORS_OF_OURS 64u    /* channel, loops, timers, standard streams */
 #define TICK_NS             (TICK_MS * NS_PER_MS)
 #define GRID_NS             (10 * NS_PER_MS) /* how exactly a beat can be placed */
-#define BEAT_LEAD_NS                                                                               \
-    (20 * NS_PER_MS) /* before the coordinator's next tick: a network's way, and jitter */
+#define BEAT_LEAD_NS        (20 * NS_PER_MS) /* before the next tick: a network's way, and jitter */
 
 /* One agent. What is set is what was begun. */
 struct agent {

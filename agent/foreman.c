@@ -4,11 +4,9 @@
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 
-#define FOREMAN_TICK_NS (TICK_MS * NS_PER_MS)
-#define FOREMAN_REST_NS (100 * NS_PER_MS) /* after a connect in vain; doubles */
-#define FOREMAN_REST_NS_MAX                                                                        \
-    (1000 * NS_PER_MS)            /* a target that is back is found within a second                \
-                                   */
+#define FOREMAN_TICK_NS      (TICK_MS * NS_PER_MS)
+#define FOREMAN_REST_NS      (100 * NS_PER_MS)  /* after a connect in vain; doubles */
+#define FOREMAN_REST_NS_MAX  (1000 * NS_PER_MS) /* a target that is back is found so soon */
 #define FOREMAN_FRACTION_MIN 0.02 /* a smaller part of a worker is none (docs/control.md, 1) */
 
 /* Starting requests */

@@ -48,7 +48,7 @@ struct tick {
     struct counters total;  /* whole run so far, over all agents */
     uint32_t agents_ready, agents_lost;
     uint32_t parts_expected, parts_reported; /* fewer reported: throughput is of these alone */
-    const struct tick_agent *agents; /* [agent_count]; borrowed */
+    const struct tick_agent *agents;         /* [agent_count]; borrowed */
     uint32_t agent_count;
     /* Of what ended since the last sample, when one was completed in this tick (once a second);
      * else NULL. Borrowed. */
