@@ -67,6 +67,14 @@ static void window_open(struct console *console, const struct tick *tick)
     memset(&console->service, 0, sizeof console->service);
 }
 
+/* Histograms come once a second: the first line may be before them. */
+static const char *shown_p99(const struct histogram *histogram, char *text)
+{
+    if (histogram->total == 0)
+        return "-";
+    return units_show_latency(histogram_quantile(histogram, 0.99), text);
+}
+
 static void window_line(const struct console *console, const struct tick *tick)
 {
     double ticks = (double)console->ticks;
@@ -87,8 +95,7 @@ static void window_line(const struct console *console, const struct tick *tick)
         "CPU%s%s",
         (unsigned long long)(tick->at_ns / NS_PER_S / 60),
         (unsigned long long)(tick->at_ns / NS_PER_S % 60), rate, goal, console->workers / ticks,
-        units_show_latency(histogram_quantile(&console->response, 0.99), response),
-        units_show_latency(histogram_quantile(&console->service, 0.99), service),
+        shown_p99(&console->response, response), shown_p99(&console->service, service),
         units_show_share(ended > 0 ? (double)failed / (double)ended : 0.0, errors), agents,
         tick->agents_ready == 1 ? "" : "s", 100.0 * console->load / ticks,
         tick->status == CONTROL_STEADY ? "" : "  ",

@@ -50,13 +50,13 @@ struct report_control {
     bool settled;
     uint64_t settle_ns;
     double overshoot; /* largest 1 s mean above the goal after settling, as a share */
-    double error_mean,
-        error_p95; /* of the 1 s mean from the goal after the warm-up, as shares, absolute */
+    /* Of the 1 s mean from the goal after the warm-up, as shares, absolute. */
+    double error_mean, error_p95;
     double concurrency_mean, concurrency_final, concurrency_p95; /* workers, after the warm-up */
     bool saturated;
     double saturated_per_s, saturated_concurrency;
-    double interval_low_per_s,
-        interval_high_per_s; /* 95 % of the mean throughput, from means over 1 s */
+    /* 95 % of the mean throughput, from means over 1 s; NaN: fewer than two of them. */
+    double interval_low_per_s, interval_high_per_s;
 };
 
 struct report {

@@ -184,11 +184,12 @@ double student_95(uint32_t freedom)
            (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * n * n * n);
 }
 
-/* Seconds are taken as independent; the controller's own memory makes them a little less so. */
+/* NaN: too short to tell. Seconds are taken as independent; the controller's own memory makes them
+ * a little less so. */
 static double half_interval(const struct settling *settling)
 {
     if (settling->batches < 2)
-        return 0.0;
+        return NAN;
     double count = settling->batches;
     double deviation = sqrt(settling->batch_squares / (count - 1.0));
     return student_95(settling->batches - 1) * deviation / sqrt(count);
@@ -207,6 +208,6 @@ void settling_report(const struct settling *settling, double throughput_per_s,
     control->concurrency_final = settling_workers_mean(settling);
     control->concurrency_p95 = (double)histogram_quantile(&settling->workers, 0.95);
     double half = half_interval(settling);
-    control->interval_low_per_s = fmax(throughput_per_s - half, 0.0);
+    control->interval_low_per_s = isnan(half) ? NAN : fmax(throughput_per_s - half, 0.0);
     control->interval_high_per_s = throughput_per_s + half;
 }

@@ -116,6 +116,17 @@ static void the_interval_is_of_the_seconds_means(void **state)
     assert_near(control.interval_high_per_s, 1000.0 + 7.54, 0.02);
 }
 
+static void one_second_has_no_interval(void **state)
+{
+    (void)state;
+    run(1, 10, 990.0, 20.0);
+
+    struct report_control control = report(990.0);
+
+    assert_true(isnan(control.interval_low_per_s));
+    assert_true(isnan(control.interval_high_per_s));
+}
+
 static void a_low_rate_settles_though_whole_requests_flutter(void **state)
 {
     (void)state;
@@ -193,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup(overshoot_is_of_the_second_above_the_goal_after_settling, setup),
         cmocka_unit_test_setup(errors_and_workers_are_of_the_time_after_the_warm_up, setup),
         cmocka_unit_test_setup(the_interval_is_of_the_seconds_means, setup),
+        cmocka_unit_test_setup(one_second_has_no_interval, setup),
         cmocka_unit_test_setup(a_low_rate_settles_though_whole_requests_flutter, setup),
         cmocka_unit_test_setup(a_latency_that_stays_four_times_higher_is_told_once, setup),
         cmocka_unit_test_setup(a_pause_is_no_change_of_latency, setup),
