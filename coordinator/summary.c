@@ -126,6 +126,7 @@ static void fill_agent(const struct summary *summary, const struct agent *agent,
         if (agent->phases[i].newest != NULL)
             add_word(report, agent->phases[i].newest, &lag);
     snprintf(row->name, sizeof row->name, "%s", agent->hello.name);
+    snprintf(row->host, sizeof row->host, "%s", agent->peer.host);
     if (report->ledger.started > 0)
         row->share = (double)row->counters.started / (double)report->ledger.started;
     row->cpu = cpu_share(&agent->load);

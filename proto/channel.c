@@ -333,6 +333,17 @@ static bool read_sender(struct channel *channel, struct peer_id *from)
     return true;
 }
 
+/** Where the message just received came from. Over ipc libzmq says "localhost:UID:GID:PID". */
+static void read_host(struct channel *channel, struct peer_id *from)
+{
+    static const char here[] = "localhost";
+    const char *host = zmq_msg_gets(&channel->body, "Peer-Address");
+    if (host == NULL)
+        return;
+    bool is_here = strncmp(host, here, sizeof here - 1) == 0;
+    snprintf(from->host, sizeof from->host, "%s", is_here ? here : host);
+}
+
 enum channel_outcome channel_receive(struct channel *channel, struct peer_id *from,
                                      struct message *message, struct error *error)
 {
@@ -363,6 +374,7 @@ enum channel_outcome channel_receive(struct channel *channel, struct peer_id *fr
         channel->counts.bad++;
         return CHANNEL_BAD;
     }
+    read_host(channel, from);
     channel->counts.received++;
     return CHANNEL_MESSAGE;
 }

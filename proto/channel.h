@@ -15,6 +15,7 @@ struct channel;
 struct peer_id {
     uint8_t length; /* 0 on the agent's side */
     uint8_t bytes[15];
+    char host[48]; /* its address; "localhost" over ipc */
 };
 
 enum channel_outcome {

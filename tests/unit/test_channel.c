@@ -73,7 +73,7 @@ static void send_when_connected(struct channel *agent, const struct message *mes
     fail_msg("no connection came");
 }
 
-static void hello_goes_over(const char *endpoint)
+static void hello_goes_over(const char *endpoint, const char *host)
 {
     struct channel *coordinator = bound(endpoint);
     struct channel *agent = connected(channel_endpoint(coordinator));
@@ -87,6 +87,7 @@ static void hello_goes_over(const char *endpoint)
     assert_int_equal(message.type, MESSAGE_HELLO);
     assert_string_equal(message.as.hello.name, "eu-1");
     assert_true(from.length > 0);
+    assert_string_equal(from.host, host);
 
     struct message welcome = messages_example(MESSAGE_WELCOME);
     assert_true(channel_send(coordinator, &from, &welcome));
@@ -108,7 +109,7 @@ static void hello_goes_over(const char *endpoint)
 static void hello_and_welcome_go_over_tcp(void **state)
 {
     (void)state;
-    hello_goes_over("tcp://127.0.0.1:*");
+    hello_goes_over("tcp://127.0.0.1:*", "127.0.0.1");
 }
 
 static void hello_and_welcome_go_over_tcp_on_ipv6(void **state)
@@ -119,7 +120,7 @@ static void hello_and_welcome_go_over_tcp_on_ipv6(void **state)
     if (channel == NULL)
         skip(); /* a machine without IPv6 */
     channel_close(channel);
-    hello_goes_over("tcp://[::1]:0");
+    hello_goes_over("tcp://[::1]:0", "::1");
 }
 
 static void hello_and_welcome_go_over_ipc(void **state)
@@ -130,7 +131,7 @@ static void hello_and_welcome_go_over_ipc(void **state)
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "ipc://%s/c", folder);
 
-    hello_goes_over(endpoint);
+    hello_goes_over(endpoint, "localhost");
 
     unlink(endpoint + strlen("ipc://"));
     assert_int_equal(rmdir(folder), 0);
