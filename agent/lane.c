@@ -49,20 +49,20 @@ static uint64_t later(uint64_t a, uint64_t b)
 
 /* The answer to lane_ask() */
 
-static void put_gauges(struct lane *lane)
+static void put_gauges(struct lane *lane, uint64_t now_ns)
 {
     struct foreman *foreman = &lane->foreman;
     struct crew *crew = &foreman->crew;
     struct meters *meters = crew->meters;
     uint64_t cpu_ns = clock_thread_cpu_ns();
-    uint64_t interval_ns = foreman->now_ns - lane->answered_ns;
+    uint64_t interval_ns = now_ns - lane->answered_ns;
     if (interval_ns >= LANE_LOAD_NS_MIN) {
         uint64_t load = (cpu_ns - lane->answered_cpu_ns) * 1000u / interval_ns;
         meters->lane_load_permille = load < 1000u ? (uint32_t)load : 1000u;
-        lane->answered_ns = foreman->now_ns;
+        lane->answered_ns = now_ns;
         lane->answered_cpu_ns = cpu_ns;
     }
-    meters->t_agent = foreman->now_ns;
+    meters->t_agent = now_ns;
     meters->cpu_ns = cpu_ns;
     meters->workers = crew_count(crew);
     meters->in_flight = crew->in_flight;
@@ -125,8 +125,11 @@ static void answer(struct lane *lane)
 {
     bool histograms = lane->asked_histograms;
     struct foreman *foreman = &lane->foreman;
-    crew_integrate(&foreman->crew, lane->changed_from, lane->changed_to, foreman->now_ns);
-    put_gauges(lane);
+    /* Each request of this turn began at a moment of its own, after the turn's: counted up to the
+     * turn's, their time in flight would be below 0, and the counter could fall. */
+    uint64_t now_ns = clock_now_ns();
+    crew_integrate(&foreman->crew, lane->changed_from, lane->changed_to, now_ns);
+    put_gauges(lane, now_ns);
 
     CHECK(pthread_mutex_lock(&lane->mutex) == 0);
     copy_answer(lane, histograms);

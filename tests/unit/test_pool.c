@@ -124,10 +124,19 @@ static void check_histograms(const struct rig *rig)
     }
 }
 
+/* What a coordinator believes no agent without. */
+static void check_growth(const struct rig *rig, const struct counters *before)
+{
+    assert_true(counters_monotone(&rig->seen, before));
+    assert_true(rig->seen.in_flight_ns <= INT64_MAX); /* above: below 0 */
+}
+
 static void look(struct rig *rig)
 {
+    struct counters before = rig->seen;
     rig->meters = pool_read(rig->pool, true);
     rig->seen = meters_total(rig->meters);
+    check_growth(rig, &before);
     check_ledger(rig);
     check_histograms(rig);
 }
