@@ -349,7 +349,9 @@ static void on_received(void *context, struct connection *connection, const uint
     phase->counters.bytes_received += count;
     if (!worker->answered) {
         worker->answered = true;
-        histogram_record(&phase->kinds[SAMPLE_FIRST_BYTE], crew->read_ns - worker->armed_ns);
+        /* What nobody asked for may have come before the request that now gets it for an answer. */
+        histogram_record(&phase->kinds[SAMPLE_FIRST_BYTE],
+                         larger(crew->read_ns, worker->armed_ns) - worker->armed_ns);
     }
     if (worker->state == WORKER_SETTLING)
         return; /* no answer was expected, and it ends as it is */
