@@ -112,13 +112,20 @@ static void widen_window(struct lane *lane, uint32_t phase)
         lane->changed_to = phase;
 }
 
-/* Phases that are over and have nothing in flight do not change any more. */
+/* A phase that is over does not change any more once all that was planned in it has ended: what
+ * still waits will be counted in it, too. */
+static bool is_settled(const struct counters *counters)
+{
+    return counters->planned == counters->not_started + counters->started &&
+           counters_in_flight(counters) == 0;
+}
+
 static void narrow_window(struct lane *lane)
 {
     const struct crew *crew = &lane->foreman.crew;
-    while (lane->changed_from < crew->phase && crew->occupancy[lane->changed_from].running == 0) {
+    while (lane->changed_from < crew->phase &&
+           is_settled(&crew->meters->phases[lane->changed_from].counters))
         lane->changed_from++;
-    }
 }
 
 static void answer(struct lane *lane)

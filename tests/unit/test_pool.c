@@ -203,6 +203,11 @@ static bool given_up(const struct rig *rig, uint64_t count)
     return rig->seen.not_started >= count;
 }
 
+static bool waiting(const struct rig *rig, uint64_t count)
+{
+    return rig->meters->backlog >= count;
+}
+
 static bool flagged(const struct rig *rig, uint64_t flag)
 {
     return (rig->meters->flags & flag) != 0;
@@ -623,6 +628,29 @@ static void a_request_belongs_to_the_phase_in_which_it_fell_due(void **state)
     rig_down(rig);
 }
 
+static void what_waits_from_a_phase_before_is_counted_in_it(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_up(habits_start(HABIT_ANSWER), http_assignment(true), 1);
+    struct pool_setpoint setpoint = level(0, 200);
+    setpoint.drop_age_ns = 600 * NS_PER_S;
+    set(rig, setpoint);
+    await(rig, waiting, 10);
+
+    setpoint.rate_milli = 0;
+    setpoint.phase = 1;
+    set(rig, setpoint);
+    look(rig); /* nothing of phase 0 runs, and ten requests of it wait */
+    setpoint.concurrency_milli = setpoint.floor_milli = 4000;
+    set(rig, setpoint);
+    await(rig, over, 10);
+    finish(rig);
+
+    assert_int_equal(rig->meters->phases[0].counters.ok, rig->seen.planned);
+    assert_int_equal(rig->meters->phases[1].counters.planned, 0);
+    rig_down(rig);
+}
+
 /* Ends */
 
 static void nothing_starts_after_the_lease(void **state)
@@ -772,6 +800,7 @@ int main(void)
         cmocka_unit_test(a_pool_that_is_not_needed_shrinks_to_its_floor),
         cmocka_unit_test(half_a_worker_works_half_the_time),
         cmocka_unit_test(a_request_belongs_to_the_phase_in_which_it_fell_due),
+        cmocka_unit_test(what_waits_from_a_phase_before_is_counted_in_it),
         cmocka_unit_test(nothing_starts_after_the_lease),
         cmocka_unit_test(closed_arrivals_stop_at_the_lease_and_go_on_with_the_next),
         cmocka_unit_test(a_drain_waits_for_what_is_in_flight),
