@@ -358,8 +358,9 @@ void foreman_set(struct foreman *foreman, const struct pool_setpoint *setpoint, 
     }
     /* What fell due before is of the old rate and phase; if the old lease had ended by then, what
      * fell due between then and now did so for nobody. */
-    if (!foreman->stopped && foreman->lease_end_ns <= at_ns)
-        stop(foreman, foreman->lease_end_ns);
+    bool ends = foreman->lease_end_ns <= at_ns || setpoint->lease_end_ns <= foreman->now_ns;
+    if (!foreman->stopped && ends)
+        stop(foreman, at_ns);
     if (!foreman->stopped)
         fall_due(foreman, at_ns);
     enter_phase(foreman, setpoint->phase, at_ns);

@@ -653,6 +653,27 @@ static void what_waits_from_a_phase_before_is_counted_in_it(void **state)
 
 /* Ends */
 
+static void what_waits_when_the_lease_is_cut_is_given_up(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_up(habits_start(HABIT_HOLD), http_assignment(true), 1);
+    struct pool_setpoint setpoint = level(1, 500);
+    setpoint.drop_age_ns = 600 * NS_PER_S;
+    set(rig, setpoint);
+    await(rig, waiting, 10);
+
+    setpoint.lease_end_ns = 0;
+    set(rig, setpoint);
+    look(rig);
+    assert_int_equal(rig->meters->backlog, 0);
+    habits_release(rig->server);
+    finish(rig);
+
+    assert_int_equal(rig->seen.started, 1);
+    assert_int_equal(rig->seen.planned, rig->seen.started + rig->seen.not_started);
+    rig_down(rig);
+}
+
 static void nothing_starts_after_the_lease(void **state)
 {
     (void)state;
@@ -801,6 +822,7 @@ int main(void)
         cmocka_unit_test(half_a_worker_works_half_the_time),
         cmocka_unit_test(a_request_belongs_to_the_phase_in_which_it_fell_due),
         cmocka_unit_test(what_waits_from_a_phase_before_is_counted_in_it),
+        cmocka_unit_test(what_waits_when_the_lease_is_cut_is_given_up),
         cmocka_unit_test(nothing_starts_after_the_lease),
         cmocka_unit_test(closed_arrivals_stop_at_the_lease_and_go_on_with_the_next),
         cmocka_unit_test(a_drain_waits_for_what_is_in_flight),
