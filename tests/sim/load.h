@@ -1,0 +1,44 @@
+/** A model of an agent's pool: obeys a setpoint as the real one does, against a target that takes a
+ * fixed time for each answer. All times are of the agent's own clock. */
+#ifndef CLOBBER_SIM_LOAD_H
+#define CLOBBER_SIM_LOAD_H
+
+#include "agent/meter.h"
+#include "agent/pool.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct load;
+
+/** Begins at `now_ns`. Every answer takes `service_ns`; a few fail or time out, a few requests find
+ * no connection and are not written. NULL: no memory. The caller owns it: load_destroy(). */
+struct load *load_create(uint32_t phases, uint64_t service_ns, uint64_t seed, uint64_t now_ns);
+void load_destroy(struct load *load);
+
+/** Lives through all that happens until `now_ns`. */
+void load_advance(struct load *load, uint64_t now_ns);
+/** The same when it stood still until `now_ns`: answers are read and requests found due only now,
+ * and nothing started meanwhile. */
+void load_wake(struct load *load, uint64_t now_ns);
+
+/** Orders, at the moment that it has advanced to. */
+void load_set(struct load *load, const struct pool_setpoint *setpoint);
+void load_drain(struct load *load, uint64_t deadline_ns);
+
+/** As pool_read(). Borrowed. */
+const struct meters *load_read(struct load *load);
+/** What it has counted, without a reading: gauges are as at the last one. Borrowed. */
+const struct meters *load_meters(const struct load *load);
+/** What may be running at `now_ns`, not before it has advanced to: zero when the lease has ended.
+ * Both in thousandths. */
+void load_running(const struct load *load, uint64_t now_ns, uint64_t *rate_milli,
+                  uint64_t *concurrency_milli);
+/** When the newest lease ends; 0: there was none. */
+uint64_t load_lease_end_ns(const struct load *load);
+/** Requests that came to the target. */
+uint64_t load_reached(const struct load *load);
+/** When the last request was started; 0: none was. */
+uint64_t load_last_start_ns(const struct load *load);
+
+#endif

@@ -1,0 +1,60 @@
+/** Long runs of the simulated world. `sim_world --seeds N [--seed S]`: the worlds of S to S + N -
+ * 1; `sim_world --trace --seed S`: one, with all that happens in it. */
+#include "common/base/check.h"
+#include "tests/sim/world.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t seed_now; /* for the one that a failed CHECK needs */
+
+static void on_abort(int signal)
+{
+    (void)signal;
+    char text[64];
+    int length = snprintf(text, sizeof text, "seed %d aborted\n", (int)seed_now);
+    if (write(STDERR_FILENO, text, (size_t)length) < 0)
+        _exit(2);
+}
+
+static bool run(uint64_t seed, FILE *trace)
+{
+    struct world_result result;
+    seed_now = (sig_atomic_t)seed;
+    world_run(seed, trace, &result);
+    if (result.broken[0] == '\0')
+        return true;
+    printf("seed %llu: %s\n", (unsigned long long)seed, result.broken);
+    fflush(stdout);
+    return false;
+}
+
+int main(int count, char **arguments)
+{
+    uint64_t seed = 1;
+    uint64_t seeds = 0;
+    FILE *trace = NULL;
+    for (int i = 1; i < count; i++) {
+        if (strcmp(arguments[i], "--trace") == 0)
+            trace = stdout;
+        else if (strcmp(arguments[i], "--seed") == 0 && i + 1 < count)
+            seed = strtoull(arguments[++i], NULL, 10);
+        else if (strcmp(arguments[i], "--seeds") == 0 && i + 1 < count)
+            seeds = strtoull(arguments[++i], NULL, 10);
+    }
+    if (trace != NULL && seeds == 0)
+        seeds = 1;
+    if (seeds == 0) {
+        fprintf(stderr, "usage: sim_world --seeds N [--seed S] [--trace]\n");
+        return 2;
+    }
+    signal(SIGABRT, on_abort);
+    uint64_t failed = 0;
+    for (uint64_t i = 0; i < seeds; i++)
+        failed += !run(seed + i, trace);
+    printf("%llu of %llu seeds kept every promise\n", (unsigned long long)(seeds - failed),
+           (unsigned long long)seeds);
+    return failed == 0 ? 0 : 1;
+}
