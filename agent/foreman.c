@@ -66,13 +66,38 @@ static struct waiting due_now(struct foreman *foreman, uint64_t now_ns)
     return (struct waiting){.due_ns = now_ns, .phase = foreman->crew.phase};
 }
 
-static void loop_on(struct foreman *foreman, struct worker *worker)
+/* Closed arrivals that are to keep to a rate start by turns, and it is the pacer's to say when the
+ * next one comes. */
+static bool take_turn(struct foreman *foreman, uint64_t now_ns)
+{
+    return foreman->pacer.rate_milli == 0 || pacer_due(&foreman->pacer, now_ns) != PACER_NEVER;
+}
+
+/* False: it may not, or it is not its turn. */
+static bool loop_on(struct foreman *foreman, struct worker *worker)
 {
     uint64_t now_ns = clock_now_ns();
-    if (!may_start(foreman, now_ns))
-        return;
+    if (!may_start(foreman, now_ns) || !take_turn(foreman, now_ns))
+        return false;
     struct waiting request = due_now(foreman, now_ns);
     crew_start(&foreman->crew, worker, &request, now_ns);
+    return true;
+}
+
+/* To workers that wait for their turn. */
+static void give_turns(struct foreman *foreman)
+{
+    const struct worker_list *idle = &foreman->crew.lists[WORKER_IDLE];
+    while (idle->first != NULL && pacer_next(&foreman->pacer) <= foreman->now_ns &&
+           loop_on(foreman, idle->first))
+        ;
+}
+
+/* Turns that nobody took in time are not made up for. */
+static void forfeit_turns(struct foreman *foreman, uint64_t until_ns)
+{
+    while (pacer_due(&foreman->pacer, until_ns) != PACER_NEVER)
+        ;
 }
 
 /* Closed arrivals: the fraction f of a worker is one that after a request of length d waits
@@ -138,9 +163,9 @@ static bool blame(struct foreman *foreman, struct worker *worker, struct ending 
     if (!may_start(foreman, now_ns))
         return false;
     struct waiting request;
-    if (!foreman->open)
+    if (!foreman->open && take_turn(foreman, now_ns))
         request = due_now(foreman, now_ns);
-    else if (backlog_ready(foreman, now_ns))
+    else if (foreman->open && backlog_ready(foreman, now_ns))
         request = take_oldest(foreman, now_ns);
     else
         return false;
@@ -253,6 +278,10 @@ static void fall_due(struct foreman *foreman, uint64_t until_ns)
 {
     if (until_ns > foreman->lease_end_ns)
         until_ns = foreman->lease_end_ns;
+    if (!foreman->open) {
+        forfeit_turns(foreman, until_ns);
+        return;
+    }
     uint64_t due_ns;
     while ((due_ns = pacer_due(&foreman->pacer, until_ns)) != PACER_NEVER) {
         struct waiting request = {
@@ -291,6 +320,8 @@ static void stop(struct foreman *foreman, uint64_t at_ns)
 
 static void tick(struct foreman *foreman)
 {
+    if (!foreman->stopped && !foreman->open)
+        fall_due(foreman, foreman->now_ns);
     staffing_tick(&foreman->staffing, foreman->cap);
     staff(foreman);
     serve(foreman); /* or at least drops what has grown too old */
@@ -367,7 +398,7 @@ void foreman_set(struct foreman *foreman, const struct pool_setpoint *setpoint, 
     foreman->lease_end_ns = setpoint->lease_end_ns;
     foreman->stopped = foreman->lease_end_ns <= foreman->now_ns;
     pacer_set(&foreman->pacer, later(at_ns, foreman->pacer.origin_ns),
-              foreman->stopped || !foreman->open ? 0 : setpoint->rate_milli);
+              foreman->stopped ? 0 : setpoint->rate_milli);
     backlog_set(&foreman->backlog, setpoint->rate_milli, setpoint->drop_age_ns);
     set_level(foreman, setpoint);
     staff(foreman);
@@ -406,7 +437,8 @@ uint64_t foreman_next(const struct foreman *foreman)
     if (foreman->stopped)
         return wake_ns;
     wake_ns = sooner(wake_ns, foreman->lease_end_ns);
-    wake_ns = sooner(wake_ns, pacer_next(&foreman->pacer));
+    if (foreman->open || count_of(foreman, WORKER_IDLE) > 0)
+        wake_ns = sooner(wake_ns, pacer_next(&foreman->pacer));
     if (foreman->backlog.count > 0 && count_of(foreman, WORKER_IDLE) > 0)
         wake_ns = sooner(wake_ns, backlog_opens(&foreman->backlog));
     if (count_of(foreman, WORKER_PAUSING) > 0)
@@ -445,6 +477,8 @@ void foreman_look(struct foreman *foreman)
         stop(foreman, foreman->lease_end_ns);
     if (!foreman->stopped && foreman->open)
         fall_due(foreman, foreman->now_ns);
+    if (!foreman->stopped && !foreman->open)
+        give_turns(foreman);
     if (!foreman->stopped)
         serve(foreman); /* the gate may have opened */
     see_demand(foreman);

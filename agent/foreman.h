@@ -3,7 +3,8 @@
  *
  *  Open arrivals: what the pacer says is due goes into the backlog and from there to an idle
  * worker, the one that worked last first; when none is idle one more connects, up to the cap.
- * Closed arrivals: every worker takes the next request when it has done with the last. */
+ * Closed arrivals: every worker takes the next request when it has done with the last, or when the
+ * rate allows it, if there is one (an owner's ceiling). */
 #ifndef CLOBBER_AGENT_FOREMAN_H
 #define CLOBBER_AGENT_FOREMAN_H
 

@@ -651,6 +651,26 @@ static void what_waits_from_a_phase_before_is_counted_in_it(void **state)
     rig_down(rig);
 }
 
+static void closed_arrivals_keep_to_a_rate(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_up(habits_start(HABIT_ANSWER), http_assignment(false), 1);
+
+    set(rig, level(4, 100));
+    await(rig, over, 30);
+    set(rig, level(4, 200));
+    await(rig, over, 60);
+    finish(rig);
+
+    const struct phase_meter *phase = &rig->meters->phases[0];
+    double elapsed_s = (double)(phase->t_to - phase->t_from) / 1e9;
+    assert_true((double)rig->seen.started <= elapsed_s * 200.0 + 1.0);
+    assert_true(elapsed_s >= 0.29 + 0.14);
+    assert_int_equal(rig->seen.planned, rig->seen.started);
+    assert_int_equal(rig->seen.ok, rig->seen.started);
+    rig_down(rig);
+}
+
 /* Ends */
 
 static void what_waits_when_the_lease_is_cut_is_given_up(void **state)
@@ -822,6 +842,7 @@ int main(void)
         cmocka_unit_test(half_a_worker_works_half_the_time),
         cmocka_unit_test(a_request_belongs_to_the_phase_in_which_it_fell_due),
         cmocka_unit_test(what_waits_from_a_phase_before_is_counted_in_it),
+        cmocka_unit_test(closed_arrivals_keep_to_a_rate),
         cmocka_unit_test(what_waits_when_the_lease_is_cut_is_given_up),
         cmocka_unit_test(nothing_starts_after_the_lease),
         cmocka_unit_test(closed_arrivals_stop_at_the_lease_and_go_on_with_the_next),
