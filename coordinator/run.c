@@ -225,7 +225,7 @@ static int run_finish(struct run *run)
 {
     const struct report *report = session_report(run->session);
     const char *json = run->options->json;
-    int code = report->exit_code;
+    int code = (int)report->exit_code;
     struct error error = {0};
     for (size_t i = 0; i < run->sink_count; i++) {
         struct sink *sink = &run->sinks[i];
