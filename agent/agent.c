@@ -22,6 +22,7 @@
 #define REJOIN_MS           1000u /* between two runs: a coordinator needs a moment to begin the next */
 #define REJOIN_DECLINED_MS  10000u /* the same plan would be declined again */
 #define DESCRIPTORS_OF_OURS 64u    /* channel, loops, timers, standard streams */
+#define HEARD_MAX           1024u /* messages at a time: a flood of them must not hold up our clock */
 #define TICK_NS             (TICK_MS * NS_PER_MS)
 #define GRID_NS             (10 * NS_PER_MS) /* how exactly a beat can be placed */
 #define BEAT_LEAD_NS        (20 * NS_PER_MS) /* before the next tick: a network's way, and jitter */
@@ -180,14 +181,15 @@ static void agent_settle(struct agent *agent, uint64_t now_ns)
 }
 
 /* Hears all that waits, and only then acts: of several setpoints the newest counts. ZeroMQ's
- * descriptor tells of edges, so this is done after sends too. */
+ * descriptor tells of edges, so this is done after sends too; what is left over, the next look at
+ * the time finds. */
 static void agent_receive(struct agent *agent, uint64_t now_ns)
 {
     struct peer_id from;
     struct message message;
     struct error error = {0};
     enum channel_outcome outcome = CHANNEL_MESSAGE;
-    while (!agent->has_end && outcome != CHANNEL_EMPTY) {
+    for (uint32_t i = 0; i < HEARD_MAX && !agent->has_end && outcome != CHANNEL_EMPTY; i++) {
         outcome = channel_receive(agent->channel, &from, &message, &error);
         if (outcome == CHANNEL_MESSAGE)
             agent_step(agent, now_ns,
