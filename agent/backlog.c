@@ -21,11 +21,19 @@ void backlog_done(struct backlog *backlog)
     *backlog = (struct backlog){0};
 }
 
-void backlog_set(struct backlog *backlog, uint64_t rate_milli, uint64_t drop_age_ns)
+void backlog_set(struct backlog *backlog, uint64_t rate_milli, uint64_t drop_age_ns,
+                 uint64_t now_ns)
 {
     backlog->drop_age_ns = drop_age_ns;
-    if (rate_milli > 0)
-        backlog->rate_milli = rate_milli;
+    if (rate_milli == 0)
+        return;
+    if (backlog->allowed_ns > now_ns) {
+        /* Else one request at 1/s would hold the gate shut for a second at 1000/s. */
+        double early_ns = (double)(backlog->allowed_ns - now_ns);
+        early_ns *= (double)backlog->rate_milli / (double)rate_milli;
+        backlog->allowed_ns = now_ns + (uint64_t)early_ns;
+    }
+    backlog->rate_milli = rate_milli;
 }
 
 bool backlog_push(struct backlog *backlog, const struct waiting *request)

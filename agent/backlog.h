@@ -40,8 +40,12 @@ enum backlog_verdict {
 bool backlog_init(struct backlog *backlog, uint32_t capacity);
 void backlog_done(struct backlog *backlog);
 
-/** A rate of 0 leaves the gate as it was: what waits is still let out at the pace it came. */
-void backlog_set(struct backlog *backlog, uint64_t rate_milli, uint64_t drop_age_ns);
+/** From `now_ns` on. The gate keeps what it has counted, in requests: what was let out early counts
+ * at the new rate. A rate of 0 leaves it as it was: what waits is still let out at the pace it
+ * came.
+ */
+void backlog_set(struct backlog *backlog, uint64_t rate_milli, uint64_t drop_age_ns,
+                 uint64_t now_ns);
 
 /** False: it is full, and the request is not taken. */
 bool backlog_push(struct backlog *backlog, const struct waiting *request);

@@ -399,7 +399,7 @@ void foreman_set(struct foreman *foreman, const struct pool_setpoint *setpoint, 
     foreman->stopped = foreman->lease_end_ns <= foreman->now_ns;
     pacer_set(&foreman->pacer, later(at_ns, foreman->pacer.origin_ns),
               foreman->stopped ? 0 : setpoint->rate_milli);
-    backlog_set(&foreman->backlog, setpoint->rate_milli, setpoint->drop_age_ns);
+    backlog_set(&foreman->backlog, setpoint->rate_milli, setpoint->drop_age_ns, at_ns);
     set_level(foreman, setpoint);
     staff(foreman);
     start_idle(foreman);

@@ -14,7 +14,7 @@ static struct backlog backlog_of(uint32_t capacity, uint64_t rate_milli, uint64_
 {
     struct backlog backlog;
     assert_true(backlog_init(&backlog, capacity));
-    backlog_set(&backlog, rate_milli, drop_age_ns);
+    backlog_set(&backlog, rate_milli, drop_age_ns, 0);
     return backlog;
 }
 
@@ -141,11 +141,36 @@ static void a_pause_of_the_rate_leaves_the_gate_as_it_was(void **state)
     (void)state;
     struct backlog backlog = backlog_of(4, 1000 * 1000, S);
 
-    backlog_set(&backlog, 0, 2 * S);
+    backlog_set(&backlog, 0, 2 * S, 0);
 
     assert_int_equal(backlog.rate_milli, 1000 * 1000);
     assert_int_equal(backlog.drop_age_ns, 2 * S);
     backlog_done(&backlog);
+}
+
+/* In whole ms from the change of rate: when late requests start again after `count` started just
+ * before.
+ */
+static uint64_t opens_after(uint32_t count, uint64_t before_milli, uint64_t after_milli)
+{
+    struct backlog backlog = backlog_of(4, before_milli, S);
+    for (uint32_t i = 0; i < count; i++)
+        backlog_started(&backlog, S);
+    backlog_set(&backlog, after_milli, S, S);
+    uint64_t opens_ns = backlog_opens(&backlog);
+    backlog_done(&backlog);
+    return opens_ns > S ? (opens_ns - S + MS / 2) / MS : 0;
+}
+
+static void the_gate_counts_requests_at_the_rate_of_now(void **state)
+{
+    (void)state;
+
+    assert_int_equal(opens_after(1, 1000, 1000 * 1000), 0);
+    assert_int_equal(opens_after(22, 1000, 1000 * 1000), 10);
+    assert_int_equal(opens_after(22, 1000 * 1000, 1000 * 1000), 10);
+    assert_int_equal(opens_after(22, 1000 * 1000, 1000), 10000);
+    assert_int_equal(opens_after(1, 1, (uint64_t)1e10), 0);
 }
 
 int main(void)
@@ -159,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_request_in_time_passes_a_shut_gate),
         cmocka_unit_test(catching_up_is_a_tenth_above_the_rate_and_a_burst_of_ten),
         cmocka_unit_test(a_pause_of_the_rate_leaves_the_gate_as_it_was),
+        cmocka_unit_test(the_gate_counts_requests_at_the_rate_of_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
