@@ -342,6 +342,7 @@ static void enter_phase(struct foreman *foreman, uint32_t phase, uint64_t at_ns)
         phases[foreman->crew.phase].t_to = at_ns;
     if (phases[phase].t_from == 0)
         phases[phase].t_from = at_ns;
+    phases[phase].t_to = 0; /* a coordinator that began anew may name it again */
     foreman->crew.phase = phase;
 }
 

@@ -628,6 +628,30 @@ static void a_request_belongs_to_the_phase_in_which_it_fell_due(void **state)
     rig_down(rig);
 }
 
+static void a_phase_that_comes_again_has_not_ended(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_up(habits_start(HABIT_ANSWER), http_assignment(false), 1);
+    struct pool_setpoint setpoint = level(1, 0);
+    set(rig, setpoint);
+    look(rig);
+    uint64_t from_ns = rig->meters->phases[0].t_from;
+    setpoint.phase = 1;
+    set(rig, setpoint);
+    look(rig);
+    assert_true(rig->meters->phases[0].t_to > from_ns);
+
+    setpoint.phase = 0;
+    set(rig, setpoint);
+    look(rig);
+
+    assert_int_equal(rig->meters->phases[0].t_from, from_ns);
+    assert_int_equal(rig->meters->phases[0].t_to, 0);
+    assert_true(rig->meters->phases[1].t_to > from_ns);
+    finish(rig);
+    rig_down(rig);
+}
+
 static void what_waits_from_a_phase_before_is_counted_in_it(void **state)
 {
     (void)state;
@@ -841,6 +865,7 @@ int main(void)
         cmocka_unit_test(a_pool_that_is_not_needed_shrinks_to_its_floor),
         cmocka_unit_test(half_a_worker_works_half_the_time),
         cmocka_unit_test(a_request_belongs_to_the_phase_in_which_it_fell_due),
+        cmocka_unit_test(a_phase_that_comes_again_has_not_ended),
         cmocka_unit_test(what_waits_from_a_phase_before_is_counted_in_it),
         cmocka_unit_test(closed_arrivals_keep_to_a_rate),
         cmocka_unit_test(what_waits_when_the_lease_is_cut_is_given_up),
