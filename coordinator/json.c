@@ -8,10 +8,10 @@
 
 #define TEXT_BYTES 1100u /* of one outside text, each byte of which may become four */
 
+/* An honest count is far below 2^63; a peer's may be anything, and is no reason to die. */
 json_t *json_count(uint64_t count)
 {
-    CHECK(count <= INT64_MAX);
-    json_t *value = json_integer((json_int_t)count);
+    json_t *value = count <= INT64_MAX ? json_integer((json_int_t)count) : json_real((double)count);
     CHECK(value != NULL);
     return value;
 }

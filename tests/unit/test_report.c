@@ -230,6 +230,24 @@ static void the_result_carries_the_ledger_and_the_verdict(void **state)
     free(report);
 }
 
+/* Agents say what they like, and an integer of JSON ends at 2^63. */
+static void a_count_beyond_what_json_holds_is_written_as_a_number(void **state)
+{
+    (void)state;
+    struct report *report = example_report();
+    report->counters.bytes_sent = UINT64_MAX;
+    histogram_record(&report->kinds[SAMPLE_SERVICE], UINT64_MAX);
+
+    json_t *result = json_report(report);
+
+    json_t *sent = json_object_get(json_object_get(result, "bytes"), "sent");
+    assert_true(json_number_value(sent) == (double)UINT64_MAX);
+    json_t *service = json_object_get(json_object_get(result, "latency"), "service");
+    assert_true(json_number_value(json_object_get(service, "max_ns")) == (double)UINT64_MAX);
+    json_decref(result);
+    free(report);
+}
+
 static void percentiles_are_written_up_to_the_longest(void **state)
 {
     (void)state;
@@ -258,6 +276,7 @@ int main(void)
         cmocka_unit_test(color_only_repeats_what_a_word_says),
         cmocka_unit_test(escapes_from_outside_do_not_reach_the_terminal),
         cmocka_unit_test(the_result_carries_the_ledger_and_the_verdict),
+        cmocka_unit_test(a_count_beyond_what_json_holds_is_written_as_a_number),
         cmocka_unit_test(percentiles_are_written_up_to_the_longest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
