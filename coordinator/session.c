@@ -188,6 +188,17 @@ void session_break_off(struct session *session, enum run_end end, enum stop_kind
         drain(session, kind, evidence->cause);
 }
 
+/* Those who came back under their name have thought better of it. */
+static uint32_t count_declined(const struct session *session)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < session->roster.count; i++) {
+        const struct agent *agent = session->roster.agents[i];
+        count += agent->state == AGENT_DECLINED && !agent->superseded;
+    }
+    return count;
+}
+
 static void finish(struct session *session)
 {
     struct report *report = &session->report;
@@ -201,8 +212,7 @@ static void finish(struct session *session)
     settling_report(&session->steering.settling, report->throughput_per_s, &report->control);
     struct evidence *evidence = &session->steering.evidence;
     evidence->agents_lost = roster_lost(&session->roster);
-    for (uint32_t i = 0; i < session->roster.count; i++)
-        evidence->agents_declined += session->roster.agents[i]->state == AGENT_DECLINED;
+    evidence->agents_declined = count_declined(session);
     verdict_thresholds(report);
     verdict_reach(evidence, report);
 }
@@ -284,14 +294,6 @@ static void judge_fleet(struct session *session)
                           present == 1 ? " is" : "s are", agents_min(session));
 }
 
-static uint32_t count_in_state(const struct session *session, enum agent_state state)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < session->roster.count; i++)
-        count += session->roster.agents[i]->state == state;
-    return count;
-}
-
 static void give_up_gathering(struct session *session, uint32_t ready)
 {
     const char *why = session_last_event(session, "agent_declined");
@@ -319,8 +321,7 @@ static void begin_load(struct session *session)
 static void gather(struct session *session)
 {
     uint32_t ready = roster_living(&session->roster);
-    uint32_t declined = count_in_state(session, AGENT_DECLINED);
-    bool answered = ready + declined >= session->config.agents_expect;
+    bool answered = ready + count_declined(session) >= session->config.agents_expect;
     bool waited = session->now_ns - session->opened_ns >= session->config.wait_ns;
     if (!answered && !waited)
         return;
@@ -413,17 +414,27 @@ static void steer(struct session *session, const struct counters *total)
     judge_target(session, at_ns, total);
 }
 
+static bool owes_final(const struct agent *agent)
+{
+    bool here = agent->state == AGENT_READY || agent->state == AGENT_LEAVING;
+    return here && !agent->lost && !agent->corrupt;
+}
+
 /* The drain is over when nobody is left of whom a final word can be hoped for, or its time is. */
 static void wait_for_finals(struct session *session)
 {
-    bool waiting = false;
+    bool late = session->now_ns >= session->drain_end_ns;
     for (uint32_t i = 0; i < session->roster.count; i++) {
         const struct agent *agent = session->roster.agents[i];
-        bool here = agent->state == AGENT_READY || agent->state == AGENT_LEAVING;
-        waiting = waiting || (here && !agent->lost && !agent->corrupt);
+        if (!owes_final(agent))
+            continue;
+        if (!late)
+            return;
+        session_say(session, "final_missing",
+                    "agent %s gave no final word: what it did after its last beat is not in the "
+                    "sums",
+                    agent->hello.name);
     }
-    if (waiting && session->now_ns < session->drain_end_ns)
-        return;
     finish(session);
 }
 

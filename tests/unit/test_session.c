@@ -38,6 +38,7 @@ struct fake {
     bool silent;  /* says nothing; still hears and works */
     bool dead;
     bool joined, stopped, heard; /* heard: its final word was acknowledged, all phases */
+    bool withholds;              /* beats, and never gives its final word */
     uint64_t clock_ns;           /* its own clock is ahead by so much */
     uint64_t seq;
     struct message welcome;
@@ -333,7 +334,7 @@ static void world_tick(struct world *world)
         if (!fake->joined || fake->heard)
             continue;
         fake_work(world, fake);
-        if (fake->stopped) {
+        if (fake->stopped && !fake->withholds) {
             fake_final(world, fake);
             fake->heard = fake->acknowledged == 3;
         } else {
@@ -505,6 +506,28 @@ static void a_declined_plan_ends_the_wait_and_is_quoted(void **state)
 
     assert_int_equal(report->exit_code, EXIT_BROKEN_OFF);
     assert_non_null(strstr(report->sentence, "not mine"));
+}
+
+static void an_agent_that_declined_and_came_back_is_expected_once(void **state)
+{
+    struct world *world = *state;
+    world_open(world, 2);
+    world_tick(world);
+    struct fake *before = world_add(world, "a");
+    fake_hello(world, before);
+    struct message message = {.type = MESSAGE_DECLINE,
+                              .as.decline = {.code = DECLINE_TARGET, .sentence = "not mine"}};
+    fake_say(world, before, &message);
+    before->joined = false;
+
+    fake_join(world, world_add(world, "a"));
+    world_run(world, S);
+
+    assert_int_equal(world->tick.state, SESSION_GATHERING);
+    fake_join(world, world_add(world, "b"));
+    const struct report *report = world_report(world);
+    assert_int_equal(report->exit_code, EXIT_MET);
+    assert_null(find_event(report, "agents_missing"));
 }
 
 static void an_agent_of_another_major_version_is_refused_with_both_versions_named(void **state)
@@ -706,6 +729,21 @@ static void a_repeated_final_word_is_acknowledged_again_and_counted_once(void **
     assert_non_null(find_event(report, "agent_left"));
 }
 
+static void a_final_word_that_never_comes_is_missed_aloud(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 2);
+    world->fakes[1].withholds = true;
+
+    const struct report *report = world_report(world);
+
+    const struct report_event *event = find_event(report, "final_missing");
+    assert_non_null(event);
+    assert_non_null(strstr(event->sentence, "agent b gave no final word"));
+    assert_false(report->agents[1].final);
+    assert_true(report->lost_max > 0);
+}
+
 static void the_first_signal_drains_and_reports(void **state)
 {
     struct world *world = *state;
@@ -824,6 +862,7 @@ int main(void)
         TEST(a_run_goes_on_with_fewer_agents_than_expected_and_says_so),
         TEST(too_few_agents_end_the_run_before_it_starts),
         TEST(a_declined_plan_ends_the_wait_and_is_quoted),
+        TEST(an_agent_that_declined_and_came_back_is_expected_once),
         TEST(an_agent_of_another_major_version_is_refused_with_both_versions_named),
         TEST(a_second_agent_of_the_same_name_is_refused_and_the_first_untouched),
         TEST(a_late_agent_takes_its_share_within_a_second),
@@ -834,6 +873,7 @@ int main(void)
         TEST(a_new_life_of_a_lost_agent_is_counted_beside_the_old_one),
         TEST(a_counter_that_falls_puts_its_agent_out_of_the_run),
         TEST(a_repeated_final_word_is_acknowledged_again_and_counted_once),
+        TEST(a_final_word_that_never_comes_is_missed_aloud),
         TEST(the_first_signal_drains_and_reports),
         TEST(the_second_signal_ends_it_within_a_second_whatever_agents_do),
         TEST(a_broken_sink_ends_the_run_with_what_is_known),
