@@ -1,6 +1,7 @@
 #include "coordinator/plan_check.h"
 
 #include "common/base/check.h"
+#include "common/base/limits.h"
 #include "common/base/units.h"
 #include "coordinator/plan_headers.h"
 
@@ -11,7 +12,9 @@
 /* What a request takes in an assignment beside its own texts: method, version, Host, User-Agent,
  * Content-Length, lengths on the wire. */
 #define REQUEST_OVERHEAD_BYTES    1024u
-#define ASSIGNMENT_OVERHEAD_BYTES 1024u /* host, numbers, lengths */
+#define ASSIGNMENT_OVERHEAD_BYTES 1024u                     /* host, numbers, lengths */
+#define MEASURED_NS_MIN           (2 * TICK_MS * NS_PER_MS) /* after the warm-up: a tick to see it at least \
+                                                             */
 static_assert(REQUEST_NAMES_MAX * REQUEST_OVERHEAD_BYTES + ASSIGNMENT_OVERHEAD_BYTES <=
                   ASSIGNMENT_BYTES_MAX * 3 / 4,
               "a full mix must leave room for texts");
@@ -86,13 +89,16 @@ static void check_stages(struct reading *reading, const struct node *root)
 static void check_time(struct reading *reading, const struct node *root)
 {
     const struct schedule *schedule = &reading->plan->schedule;
-    if (schedule->duration_ns == 0 || schedule->warmup_ns < schedule->duration_ns)
-        return; /* a duration of 0 is reported already */
+    if (schedule->duration_ns < MEASURED_NS_MIN ||
+        schedule->warmup_ns <= schedule->duration_ns - MEASURED_NS_MIN)
+        return; /* a duration of less than a second is reported already */
     char warmup[UNITS_TEXT_BYTES];
+    char longest[UNITS_TEXT_BYTES];
     char duration[UNITS_TEXT_BYTES];
     plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, NULL, "warmup"),
-                    "warmup is %s; give less than the run, which takes %s",
+                    "warmup is %s; give at most %s of a run that takes %s",
                     units_show_duration(schedule->warmup_ns, warmup),
+                    units_show_duration(schedule->duration_ns - MEASURED_NS_MIN, longest),
                     units_show_duration(schedule->duration_ns, duration));
 }
 

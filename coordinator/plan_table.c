@@ -55,7 +55,7 @@ static const struct plan_key keys[] = {
      .minimum = NS(1), .maximum = NS(RUN_S_MAX), FIELD(plan, schedule.duration_ns),
      .doc = "How long to load, warm-up included. With stages it is their sum."},
     {.path = "warmup", .type = PLAN_DURATION, .minimum = 0, .maximum = NS(RUN_S_MAX), .preset = "0", .later_word = "auto",
-     FIELD(plan, schedule.warmup_ns), .doc = "The beginning of the run that the result leaves out; shorter than the run."},
+     FIELD(plan, schedule.warmup_ns), .doc = "The beginning of the run that the result leaves out; shorter than the run by 200ms or more."},
     {.path = "requests_total", .type = PLAN_LATER, .doc = "give a duration"},
     {.path = "seed", .type = PLAN_COUNT, .minimum = 0, .maximum = SEED_MAX, .preset = "1", FIELD(plan, seed),
      .doc = "Of all that is drawn by lot: the same seed, the same draws."},
