@@ -142,13 +142,15 @@ static uint64_t own_failures(const struct counters *counters)
     return counters->failed[FAILURE_LOCAL_PORTS] + counters->failed[FAILURE_FD_LIMIT];
 }
 
-/* In this order: who was not allowed to, who could not, who was asked and did not. A saturated
- * target makes requests wait in the generator too, so the lag of its sends speaks against the
- * generator only when nothing else does. */
+/* In this order: who was not seen, who was not allowed to, who could not, who was asked and did
+ * not. A saturated target makes requests wait in the generator too, so the lag of its sends speaks
+ * against the generator only when nothing else does. */
 static enum limit find_limit(const struct evidence *evidence, const struct report *report)
 {
     const struct counters *counters = &report->counters;
     uint32_t all = evidence->short_ticks;
+    if (evidence->ticks == 0)
+        return LIMIT_GENERATOR;
     if (most(evidence->undergranted, all))
         return LIMIT_AGENTS;
     if (most(evidence->full, all))
@@ -193,7 +195,9 @@ static void say_generator(const struct evidence *evidence, struct report *report
 {
     char text[UNITS_TEXT_BYTES];
     const struct counters *counters = &report->counters;
-    if (evidence->full > 0)
+    if (evidence->ticks == 0)
+        say(report, "; the generator was the limit: no agent reported in time");
+    else if (evidence->full > 0)
         say(report,
             "; the generator was the limit: a lane above %.0f %% CPU for %s of the time "
             "the goal was missed",
@@ -219,7 +223,7 @@ static void say_agents(const struct evidence *evidence, struct report *report)
     else if (evidence->agents_declined > 0)
         say(report, "%u declined", evidence->agents_declined);
     else
-        say(report, "their owners allow no more");
+        say(report, "their owners or their open files allow no more");
 }
 
 static void say_limit(const struct evidence *evidence, struct report *report)
@@ -298,11 +302,12 @@ static void judge_hold(const struct evidence *evidence, struct report *report)
  */
 static void judge_concurrency(const struct evidence *evidence, struct report *report)
 {
-    bool ran = evidence->ticks > 0 && !most(evidence->undergranted, evidence->ticks);
+    bool seen = evidence->ticks > 0;
+    bool ran = seen && !most(evidence->undergranted, evidence->ticks);
     report->outcome = ran ? OUTCOME_MET : OUTCOME_MISSED;
     say(report, "%s", outcome_word(report->outcome));
     if (!ran) {
-        report->limit = LIMIT_AGENTS;
+        report->limit = seen ? LIMIT_AGENTS : LIMIT_GENERATOR;
         say_limit(evidence, report);
     } else if (report->generator_load > LOAD_MAX) {
         report->limit = LIMIT_GENERATOR;

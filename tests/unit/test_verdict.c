@@ -24,7 +24,7 @@ struct run {
     uint32_t undergranted, owners_bind, full, saturated, at_maximum;
     uint64_t lag_ms, failed_status, connect_refused, local_ports, timed_out;
     double load;
-    bool nothing_ok, unbalanced, threshold_fails;
+    bool nothing_ok, unbalanced, threshold_fails, unseen; /* unseen: no tick saw anything */
     enum outcome outcome;
     enum limit limit;
     enum exit_code exit_code;
@@ -112,7 +112,7 @@ static const struct run runs[] = {
      .outcome = OUTCOME_MISSED,
      .limit = LIMIT_AGENTS,
      .exit_code = EXIT_MISSED,
-     .says = "their owners allow no more"},
+     .says = "their owners or their open files allow no more"},
     {.name = "the_plans_ceiling_is_the_limit",
      .throughput_per_s = 500.0,
      .short_ticks = 100,
@@ -129,6 +129,13 @@ static const struct run runs[] = {
      .outcome = OUTCOME_MISSED,
      .limit = LIMIT_AGENTS,
      .exit_code = EXIT_MISSED},
+    {.name = "agents_that_reported_nothing_are_the_generators_fault",
+     .throughput_per_s = 1.0,
+     .unseen = true,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_GENERATOR,
+     .exit_code = EXIT_NOT_TRUSTED,
+     .says = "no agent reported in time"},
     {.name = "time_outs_are_the_targets",
      .throughput_per_s = 900.0,
      .short_ticks = 100,
@@ -196,6 +203,13 @@ static const struct run runs[] = {
      .outcome = OUTCOME_MISSED,
      .limit = LIMIT_AGENTS,
      .exit_code = EXIT_MISSED},
+    {.name = "a_fixed_concurrency_that_nobody_saw_run_is_missed",
+     .goal = GOAL_CONCURRENCY,
+     .unseen = true,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_GENERATOR,
+     .exit_code = EXIT_MISSED,
+     .says = "no agent reported in time"},
 };
 
 static char threshold_text[] = "latency.p(99) < 250ms";
@@ -232,7 +246,7 @@ static void reach(const struct run *run, struct report *report)
     struct evidence evidence = {
         .end = run->end,
         .cause = "the cause",
-        .ticks = 100,
+        .ticks = run->unseen ? 0 : 100,
         .short_ticks = run->short_ticks,
         .undergranted = run->undergranted,
         .owners_bind = run->owners_bind,
