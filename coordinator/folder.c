@@ -72,6 +72,8 @@ static bool folder_create_wanted(const char *wanted, char *path, struct error *e
 bool folder_create(const char *wanted, const char *name, uint64_t wall_ns, char *path,
                    struct error *error)
 {
+    if (wanted != NULL && wanted[0] == '\0')
+        return error_set(error, ERROR_USAGE, PLACE_NONE, "the path of the folder is empty");
     if (wanted != NULL && strlen(wanted) >= FOLDER_PATH_BYTES - 64)
         return error_set(error, ERROR_USAGE, PLACE_NONE, "the path of the folder is too long");
     if (wanted != NULL)
@@ -100,12 +102,13 @@ bool folder_replace(const char *folder, const char *file, folder_write *write, c
                     struct error *error)
 {
     char path[FOLDER_PATH_BYTES + 64];
-    char beside[FOLDER_PATH_BYTES + 72];
+    char beside[FOLDER_PATH_BYTES + 96];
     snprintf(path, sizeof path, "%s/%s", folder, file);
-    snprintf(beside, sizeof beside, "%s.part", path);
+    /* Of this process alone: what a killed one left behind is in nobody's way. */
+    snprintf(beside, sizeof beside, "%s.%d.part", path, (int)getpid());
     FILE *stream = fopen(beside, "wxe");
     if (stream == NULL)
-        return folder_failed(beside, "write", error);
+        return folder_failed(path, "write", error);
     bool well = write(subject, stream, error);
     if (well && (fflush(stream) != 0 || fsync(fileno(stream)) != 0))
         well = folder_failed(path, "write", error);
@@ -115,5 +118,42 @@ bool folder_replace(const char *folder, const char *file, folder_write *write, c
         well = folder_failed(path, "put it in its place", error);
     if (!well)
         unlink(beside);
+    return well;
+}
+
+/* "a/b" to "a" and "b"; "b" to "." and "b". `folder[FOLDER_PATH_BYTES]`. */
+static const char *split_path(const char *path, char *folder)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        snprintf(folder, FOLDER_PATH_BYTES, ".");
+    else if (slash == path)
+        snprintf(folder, FOLDER_PATH_BYTES, "/");
+    else
+        snprintf(folder, FOLDER_PATH_BYTES, "%.*s", (int)(slash - path), path);
+    return slash != NULL ? slash + 1 : path;
+}
+
+static bool is_no_file(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+}
+
+bool folder_put(const char *path, folder_write *write, const void *subject, struct error *error)
+{
+    char folder[FOLDER_PATH_BYTES];
+    if (strlen(path) >= FOLDER_PATH_BYTES)
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "the path of the file is too long");
+    if (!is_no_file(path)) {
+        const char *file = split_path(path, folder);
+        return folder_replace(folder, file, write, subject, error);
+    }
+    FILE *stream = fopen(path, "we");
+    if (stream == NULL)
+        return folder_failed(path, "write", error);
+    bool well = write(subject, stream, error);
+    if (fclose(stream) != 0 && well)
+        well = folder_failed(path, "write", error);
     return well;
 }

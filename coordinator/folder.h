@@ -24,4 +24,8 @@ typedef bool folder_write(const void *subject, FILE *stream, struct error *error
 bool folder_replace(const char *folder, const char *file, folder_write *write, const void *subject,
                     struct error *error);
 
+/** The same as folder_replace() for a file anywhere; but what is there and no file, a device or a
+ * pipe, is written to and never replaced. */
+bool folder_put(const char *path, folder_write *write, const void *subject, struct error *error);
+
 #endif

@@ -212,12 +212,7 @@ static bool run_write_json(const struct report *report, const char *path, struct
             return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
         return true;
     }
-    const char *slash = strrchr(path, '/');
-    char folder[FOLDER_PATH_BYTES] = ".";
-    if (slash != NULL)
-        snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
-    return folder_replace(slash == path ? "/" : folder, slash == NULL ? path : slash + 1,
-                          write_json, report, error);
+    return folder_put(path, write_json, report, error);
 }
 
 /* Whatever cannot be written, the last screen is shown: what is in memory is not lost. */

@@ -2,12 +2,15 @@
 
 #include "common/base/check.h"
 
+#include <fcntl.h>
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -57,6 +60,18 @@ static void assert_holds(const char *path, const char *wanted)
     assert_string_equal(text, wanted);
 }
 
+/* Whether `file` is the only one whose name begins so. */
+static bool nothing_beside(const char *file)
+{
+    glob_t found;
+    char pattern[64];
+    snprintf(pattern, sizeof pattern, "%s*", file);
+    CHECK(glob(pattern, 0, NULL, &found) == 0);
+    size_t count = found.gl_pathc;
+    globfree(&found);
+    return count == 1;
+}
+
 static void folders_are_named_by_plan_and_time_and_never_shared(void **state)
 {
     (void)state;
@@ -104,7 +119,47 @@ static void a_file_is_replaced_whole_or_not_at_all(void **state)
     assert_false(folder_replace(".", "f", write_then_fail, "torn", &error));
 
     assert_holds("f", "second");
-    assert_int_equal(access("f.part", F_OK), -1);
+    assert_true(nothing_beside("f"));
+}
+
+static void what_a_killed_run_left_beside_a_file_is_in_nobodys_way(void **state)
+{
+    (void)state;
+    assert_true(folder_replace(".", "f.part", write_text, "half", NULL));
+
+    assert_true(folder_replace(".", "f", write_text, "whole", NULL));
+
+    assert_holds("f", "whole");
+}
+
+static void a_pipe_is_written_to_and_stays_a_pipe(void **state)
+{
+    (void)state;
+    char text[8] = "";
+    struct stat status;
+    assert_int_equal(mkfifo("pipe", 0600), 0);
+    int reader = open("pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+
+    assert_true(folder_put("pipe", write_text, "told", NULL));
+
+    assert_int_equal(read(reader, text, sizeof text), 4);
+    assert_string_equal(text, "told");
+    close(reader);
+    assert_int_equal(stat("pipe", &status), 0);
+    assert_true(S_ISFIFO(status.st_mode));
+    assert_true(nothing_beside("pipe"));
+}
+
+static void a_path_of_nothing_is_no_folder(void **state)
+{
+    (void)state;
+    char path[FOLDER_PATH_BYTES];
+    struct error error = {0};
+
+    assert_false(folder_create("", "n", WALL_NS, path, &error));
+
+    assert_int_equal(error.kind, ERROR_USAGE);
 }
 
 int main(void)
@@ -118,6 +173,12 @@ int main(void)
                                         leave_it),
         cmocka_unit_test_setup_teardown(a_file_is_replaced_whole_or_not_at_all,
                                         stand_in_a_new_folder, leave_it),
+        cmocka_unit_test_setup_teardown(what_a_killed_run_left_beside_a_file_is_in_nobodys_way,
+                                        stand_in_a_new_folder, leave_it),
+        cmocka_unit_test_setup_teardown(a_pipe_is_written_to_and_stays_a_pipe,
+                                        stand_in_a_new_folder, leave_it),
+        cmocka_unit_test_setup_teardown(a_path_of_nothing_is_no_folder, stand_in_a_new_folder,
+                                        leave_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
