@@ -100,6 +100,10 @@ bool children_reap(struct children *children, struct error *error)
 void children_stop(struct children *children)
 {
     children->needed = false;
+    /* One that never heard of the run would wait for it; the others are on their way out. */
+    for (uint32_t i = 0; i < children->count; i++)
+        if (children->pids[i] != 0)
+            kill(children->pids[i], SIGTERM);
     for (int waits = 0; children->alive > 0 && waits < 200; waits++) {
         children_reap(children, NULL);
         if (children->alive > 0)

@@ -248,16 +248,38 @@ static bool run_child_ended(void *context, struct error *error)
     return children_reap(&run->children, error);
 }
 
+/* A terminal that closes ends a run as Ctrl-C does, unless nohup was to keep it alive. */
+static bool hangup_is_ignored(void)
+{
+    struct sigaction action;
+    return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /* Signals are blocked before anything starts a thread, so that only the loop takes them. */
 static bool run_begin(struct run *run, struct error *error)
 {
-    static const int wanted[] = {SIGINT, SIGTERM, SIGCHLD};
-    run->signals = loop_signals(wanted, COUNT(wanted), error);
+    static const int wanted[] = {SIGINT, SIGTERM, SIGCHLD, SIGHUP}; /* the last one only perhaps */
+    run->signals = loop_signals(wanted, COUNT(wanted) - hangup_is_ignored(), error);
     return run->signals >= 0 &&
            assign_from_plan(run->plan, run->assignment, &run->assignment_bytes, error) &&
-           run_check_target(run->plan, error) &&
-           folder_create(run->options->out, run->plan->name, run->started_wall_ns, run->folder,
+           run_check_target(run->plan, error);
+}
+
+static bool run_make_folder(struct run *run, struct error *error)
+{
+    return folder_create(run->options->out, run->plan->name, run->started_wall_ns, run->folder,
                          error);
+}
+
+/* What is likely to fail comes first, so that nothing is left behind: a folder when the endpoint is
+ * refused, children when the folder is. */
+static bool run_open(struct run *run, bool embedded, struct error *error)
+{
+    const char *bind = run->options->bind != NULL ? run->options->bind : ENDPOINT_DEFAULT;
+    if (embedded)
+        return run_make_folder(run, error) && run_start_children(run, error) &&
+               run_bind(run, run->children.endpoint, error);
+    return run_bind(run, bind, error) && run_make_folder(run, error);
 }
 
 static void run_end(struct run *run)
@@ -301,9 +323,7 @@ static int run_plan_through(const struct run_options *options, const struct plan
         run->agents = plan->agents_expect;
 
     struct error error = {0};
-    const char *endpoint = options->bind != NULL ? options->bind : ENDPOINT_DEFAULT;
-    bool well = run_begin(run, &error) && (!embedded || run_start_children(run, &error)) &&
-                run_bind(run, embedded ? run->children.endpoint : endpoint, &error);
+    bool well = run_begin(run, &error) && run_open(run, embedded, &error);
     if (well && !embedded)
         fprintf(stderr, "coordinator at %s, waiting for %u agent%s\n",
                 channel_endpoint(run->channel), run->agents, run->agents == 1 ? "" : "s");

@@ -32,6 +32,7 @@ class Command(Case):
             self.assertNotEqual(told.stderr, "")
             if wanted:
                 self.assertIn(wanted, told.stderr)
+        self.assertFalse(os.path.exists(self.path("runs")))
 
     def test_validate_prints_the_plan_and_reads_its_own_print(self):
         text = plan_text("http://127.0.0.1:9/", "{hold: 10/s}")

@@ -106,6 +106,21 @@ class Signals(Case):
         self.assertEqual(target.requests(), result["ledger"]["started"])
         self.assertIn("INTERRUPTED", self.read(run.out))
 
+    def test_a_hangup_drains_and_reports_as_ctrl_c_does(self):
+        _, run = self.begin("5ms")
+        run.send_signal(signal.SIGHUP)
+        self.finish(run, 5, 130)
+        self.assert_balanced(self.result())
+
+    def test_ctrl_c_before_the_agents_are_there_ends_at_once(self):
+        target = self.target("--latency", "1ms")
+        run = self.clobber("run", target.url, "-R", "10", "--agents", "4", "--out", self.path("out"))
+        wait_until(lambda: "hold" in self.read(run.err), "its first line", 30)
+        interrupt(run)
+        began = time.monotonic()
+        self.finish(run, 5, 130)
+        self.assertLess(time.monotonic() - began, 1.3)
+
     def test_a_second_ctrl_c_stops_within_a_second(self):
         _, run = self.begin("4s")
         interrupt(run)
