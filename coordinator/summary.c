@@ -1,6 +1,7 @@
 #include "coordinator/summary.h"
 
 #include "common/base/check.h"
+#include "common/base/limits.h"
 #include "coordinator/ledger.h"
 
 #include <math.h>
@@ -8,10 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What all agents did in a span of phases, and the longest that one of them took for it. */
+#define HANDED_ON_NS (2 * TICK_MS * UINT64_C(1000000)) /* agents begin and end within so much */
+
+/* What all agents did in a span of phases, and how long that was: by the clock of the agent that
+ * took longest, or, when agents came and went and none was there for all of it, by ours. */
 struct measured {
     struct counters counters;
-    uint64_t window_ns;
+    uint64_t longest_ns;
+    uint64_t from_ns, to_ns; /* ours; to_ns is 0: nobody did anything */
 };
 
 /* What `agent` said of no phase: its beats ran ahead of its samples when it was heard last. */
@@ -51,8 +56,16 @@ static void measure_agent(const struct roster *roster, const struct agent *agent
         if (agent->state != AGENT_DONE && agent->load.to_t > to_t)
             to_t = agent->load.to_t;
     }
-    if (to_t > from_t && to_t - from_t > measured->window_ns)
-        measured->window_ns = to_t - from_t;
+    if (to_t <= from_t)
+        return;
+    /* Late by the way of its newest beat, some ms. Modulo 2^64, as either clock may be ahead. */
+    uint64_t ahead_ns = agent->echo_ns - agent->echo_t;
+    if (to_t - from_t > measured->longest_ns)
+        measured->longest_ns = to_t - from_t;
+    if (measured->to_ns == 0 || from_t + ahead_ns < measured->from_ns)
+        measured->from_ns = from_t + ahead_ns;
+    if (to_t + ahead_ns > measured->to_ns)
+        measured->to_ns = to_t + ahead_ns;
 }
 
 static struct measured measure(const struct roster *roster, uint32_t phase_from, uint32_t phase_to)
@@ -63,12 +76,18 @@ static struct measured measure(const struct roster *roster, uint32_t phase_from,
     return measured;
 }
 
+static double measured_s(const struct measured *measured)
+{
+    uint64_t span_ns = measured->to_ns - measured->from_ns;
+    bool handed_on = span_ns > measured->longest_ns + HANDED_ON_NS;
+    return (double)(handed_on ? span_ns : measured->longest_ns) / 1e9;
+}
+
 static double measured_per_s(const struct measured *measured)
 {
-    if (measured->window_ns == 0)
-        return 0.0;
+    double seconds = measured_s(measured);
     uint64_t answers = measured->counters.ok + counters_failed(&measured->counters);
-    return (double)answers / ((double)measured->window_ns / 1e9);
+    return seconds > 0.0 ? (double)answers / seconds : 0.0;
 }
 
 static void add_status(struct report *report, const struct status_count *status)
@@ -150,7 +169,7 @@ static void fill_stages(const struct summary *summary, const struct report *repo
         schedule_phase_span(schedule, phase, &from_ns, &to_ns);
         struct measured measured = measure(summary->roster, phase, phase + 1);
         struct evidence_stage stage = {.throughput_per_s = measured_per_s(&measured),
-                                       .window_s = (double)measured.window_ns / 1e9};
+                                       .window_s = measured_s(&measured)};
         if (from_ns < to_ns) /* else the warm-up covers it, or it is a step */
             stage.goal_per_s = schedule_mean(schedule, from_ns, to_ns);
         evidence->stages[evidence->stage_count++] = stage;

@@ -686,6 +686,22 @@ static void a_new_life_of_a_lost_agent_is_counted_beside_the_old_one(void **stat
     assert_true(report->balanced);
 }
 
+static void a_run_that_changes_hands_is_measured_over_all_of_it(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 1);
+    world_run(world, 3 * S);
+    fake_join(world, world_add(world, "b"));
+    world_run(world, S / 2);
+    fake_final(world, &world->fakes[0]);
+    world->fakes[0].heard = true;
+
+    const struct report *report = world_report(world);
+
+    assert_near(report->throughput_per_s, 1000.0, 30.0);
+    assert_int_equal(report->ledger.started, all_started(world));
+}
+
 static void a_counter_that_falls_puts_its_agent_out_of_the_run(void **state)
 {
     struct world *world = *state;
@@ -871,6 +887,7 @@ int main(void)
         TEST(a_held_share_is_not_given_to_others),
         TEST(a_loss_aborts_when_the_plan_says_so),
         TEST(a_new_life_of_a_lost_agent_is_counted_beside_the_old_one),
+        TEST(a_run_that_changes_hands_is_measured_over_all_of_it),
         TEST(a_counter_that_falls_puts_its_agent_out_of_the_run),
         TEST(a_repeated_final_word_is_acknowledged_again_and_counted_once),
         TEST(a_final_word_that_never_comes_is_missed_aloud),
