@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HANDED_ON_NS (2 * TICK_MS * UINT64_C(1000000)) /* agents begin and end within so much */
+#define TICK_NS      (TICK_MS * UINT64_C(1000000))
+#define HANDED_ON_NS (2 * TICK_NS) /* agents begin and end within so much */
 
 /* What all agents did in a span of phases, and how long that was: by the clock of the agent that
  * took longest, or, when agents came and went and none was there for all of it, by ours. */
@@ -170,7 +171,8 @@ static void fill_stages(const struct summary *summary, const struct report *repo
         struct measured measured = measure(summary->roster, phase, phase + 1);
         struct evidence_stage stage = {.throughput_per_s = measured_per_s(&measured),
                                        .window_s = measured_s(&measured)};
-        if (from_ns < to_ns) /* else the warm-up covers it, or it is a step */
+        /* Else the warm-up covers it, or it is a step: no order stands for less than a tick. */
+        if (to_ns >= from_ns + TICK_NS)
             stage.goal_per_s = schedule_mean(schedule, from_ns, to_ns);
         evidence->stages[evidence->stage_count++] = stage;
     }
