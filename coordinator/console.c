@@ -5,6 +5,7 @@
 #include "common/base/units.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,10 +29,20 @@ struct console {
     struct histogram response, service; /* of its samples */
 };
 
+/* Whether stderr has room for a line: POLLOUT means PIPE_BUF, which is more. A terminal that was
+ * told to pause by Ctrl-S has none, and waiting for it would keep the agents from their orders. */
+static bool has_room(void)
+{
+    struct pollfd waiting = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLOUT) != 0;
+}
+
 /* Writing is best effort: a terminal that is gone is no reason to end a run. */
 __attribute__((format(printf, 2, 3))) static void say(const struct console *console,
                                                       const char *format, ...)
 {
+    if (!has_room())
+        return;
     char line[LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);

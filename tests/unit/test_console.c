@@ -1,0 +1,94 @@
+#include "coordinator/sink.h"
+
+#include "common/base/check.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define STALLED_S 5u /* only a failing test ever waits so long: SIGALRM ends it */
+
+/* The console's stderr is a pipe that the test holds by its other end. */
+struct fixture {
+    struct plan plan;
+    struct sink sink;
+    int reader, before;
+};
+
+static int stderr_piped(void **state)
+{
+    static char name[] = "soak", target[] = "http://127.0.0.1:1/";
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    CHECK(fixture != NULL);
+    fixture->plan = (struct plan){.name = name, .target = target, .goal = GOAL_HOLD};
+    int ends[2];
+    fixture->before = dup(STDERR_FILENO);
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    CHECK(dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+    close(ends[1]);
+    fixture->reader = ends[0];
+    struct sink_start start = {.plan = &fixture->plan};
+    CHECK(sink_console_open(&fixture->sink, &start, false, NULL));
+    *state = fixture;
+    return 0;
+}
+
+static int stderr_restored(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->sink.close(fixture->sink.state);
+    CHECK(dup2(fixture->before, STDERR_FILENO) == STDERR_FILENO);
+    close(fixture->before);
+    close(fixture->reader);
+    free(fixture);
+    return 0;
+}
+
+static void say(struct fixture *fixture, const char *sentence)
+{
+    struct report_event event = {.at_ns = 62100000000};
+    snprintf(event.sentence, sizeof event.sentence, "%s", sentence);
+    assert_true(fixture->sink.event(fixture->sink.state, &event, NULL));
+}
+
+static void an_event_is_a_line_with_its_time(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[1024] = "";
+
+    say(fixture, "agent a\033[2J was lost");
+
+    assert_true(read(fixture->reader, text, sizeof text - 1) > 0);
+    assert_non_null(strstr(text, "soak: hold"));
+    assert_non_null(strstr(text, "\n01:02.1  agent a\\x1B[2J was lost\n"));
+}
+
+/* As with Ctrl-S, or a pager at its first page. */
+static void a_reader_that_takes_nothing_stalls_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+
+    alarm(STALLED_S);
+    for (int i = 0; i < 4000; i++)
+        say(fixture, "one of more lines than a pipe holds");
+
+    alarm(0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_event_is_a_line_with_its_time, stderr_piped,
+                                        stderr_restored),
+        cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_stalls_nobody, stderr_piped,
+                                        stderr_restored),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
