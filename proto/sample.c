@@ -297,8 +297,8 @@ static bool get_totals(struct span *span, struct histogram *histogram, struct er
 static bool get_cell(struct span *span, struct histogram *histogram, uint64_t *cell, uint64_t *left,
                      struct error *error)
 {
-    uint64_t skipped;
-    uint64_t count;
+    uint64_t skipped = 0;
+    uint64_t count = 0;
     if (!varint_get(span, "a skip", &skipped, error) || !varint_get(span, "a count", &count, error))
         return false;
     if (*cell == HISTOGRAM_CELLS || skipped >= HISTOGRAM_CELLS - *cell) {

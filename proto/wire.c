@@ -129,7 +129,7 @@ static bool scan(const uint8_t *bytes, size_t length, struct error *error)
     uint32_t elements = 0;
     size_t position = 0;
     while (position < length) {
-        struct item item;
+        struct item item = {0};
         if (!item_read(bytes, length, position, &item, error))
             return false;
         elements++;
@@ -185,7 +185,7 @@ static void pass(struct wire_reader *reader, const struct item *item)
 bool wire_get_array(struct wire_reader *reader, const char *name, uint32_t minimum,
                     uint32_t maximum, uint32_t *count, struct error *error)
 {
-    struct item item;
+    struct item item = {0};
     if (!expect(reader, name, ITEM_ARRAY, &item, error))
         return false;
     if (item.children < minimum || item.children > maximum) {
@@ -201,7 +201,7 @@ bool wire_get_array(struct wire_reader *reader, const char *name, uint32_t minim
 bool wire_get_u64(struct wire_reader *reader, const char *name, uint64_t minimum, uint64_t maximum,
                   uint64_t *value, struct error *error)
 {
-    struct item item;
+    struct item item = {0};
     if (!expect(reader, name, ITEM_UNSIGNED, &item, error))
         return false;
 
@@ -230,7 +230,7 @@ bool wire_get_u64(struct wire_reader *reader, const char *name, uint64_t minimum
 bool wire_get_u32(struct wire_reader *reader, const char *name, uint32_t minimum, uint32_t maximum,
                   uint32_t *value, struct error *error)
 {
-    uint64_t wide;
+    uint64_t wide = 0;
     if (!wire_get_u64(reader, name, minimum, maximum, &wide, error))
         return false;
     *value = (uint32_t)wide;
@@ -240,7 +240,7 @@ bool wire_get_u32(struct wire_reader *reader, const char *name, uint32_t minimum
 bool wire_get_u16(struct wire_reader *reader, const char *name, uint16_t minimum, uint16_t maximum,
                   uint16_t *value, struct error *error)
 {
-    uint64_t wide;
+    uint64_t wide = 0;
     if (!wire_get_u64(reader, name, minimum, maximum, &wide, error))
         return false;
     *value = (uint16_t)wide;
@@ -249,7 +249,7 @@ bool wire_get_u16(struct wire_reader *reader, const char *name, uint16_t minimum
 
 bool wire_get_bool(struct wire_reader *reader, const char *name, bool *value, struct error *error)
 {
-    uint64_t wide;
+    uint64_t wide = 0;
     if (!wire_get_u64(reader, name, 0, 1, &wide, error))
         return false;
     *value = wide == 1;
@@ -259,7 +259,7 @@ bool wire_get_bool(struct wire_reader *reader, const char *name, bool *value, st
 bool wire_get_text(struct wire_reader *reader, const char *name, char *text, size_t text_bytes,
                    struct error *error)
 {
-    struct item item;
+    struct item item = {0};
     if (!expect(reader, name, ITEM_TEXT, &item, error))
         return false;
     if (item.body_bytes >= text_bytes) {
@@ -279,7 +279,7 @@ bool wire_get_text(struct wire_reader *reader, const char *name, char *text, siz
 bool wire_get_bytes(struct wire_reader *reader, const char *name, size_t minimum, size_t maximum,
                     const uint8_t **bytes, size_t *count, struct error *error)
 {
-    struct item item;
+    struct item item = {0};
     if (!expect(reader, name, ITEM_BYTES, &item, error))
         return false;
     if (item.body_bytes < minimum || item.body_bytes > maximum) {
@@ -295,10 +295,11 @@ bool wire_get_bytes(struct wire_reader *reader, const char *name, size_t minimum
 bool wire_get_fixed(struct wire_reader *reader, const char *name, void *bytes, size_t count,
                     struct error *error)
 {
-    const uint8_t *found;
-    size_t found_bytes;
+    const uint8_t *found = NULL;
+    size_t found_bytes = 0;
     if (!wire_get_bytes(reader, name, count, count, &found, &found_bytes, error))
         return false;
+    CHECK(found != NULL);
     memcpy(bytes, found, found_bytes);
     return true;
 }
@@ -311,7 +312,7 @@ bool wire_skip(struct wire_reader *reader, uint32_t count, struct error *error)
             return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
                              "%" PRIu64 " fields to skip are missing", left);
         }
-        struct item item;
+        struct item item = {0};
         if (!item_read(reader->bytes, reader->length, reader->position, &item, error))
             return false;
         left += item.children;
