@@ -12,12 +12,13 @@
 /* What a request takes in an assignment beside its own texts: method, version, Host, User-Agent,
  * Content-Length, lengths on the wire. */
 #define REQUEST_OVERHEAD_BYTES    1024u
-#define ASSIGNMENT_OVERHEAD_BYTES 1024u                     /* host, numbers, lengths */
-#define MEASURED_NS_MIN           (2 * TICK_MS * NS_PER_MS) /* after the warm-up: a tick to see it at least \
-                                                             */
+#define ASSIGNMENT_OVERHEAD_BYTES 1024u /* host, numbers, lengths */
 static_assert(REQUEST_NAMES_MAX * REQUEST_OVERHEAD_BYTES + ASSIGNMENT_OVERHEAD_BYTES <=
                   ASSIGNMENT_BYTES_MAX * 3 / 4,
               "a full mix must leave room for texts");
+
+/* What a warm-up leaves, so that one tick at least sees it. */
+#define MEASURED_NS_MIN (2 * TICK_MS * NS_PER_MS)
 
 static const char *const empty = "";
 
