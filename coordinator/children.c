@@ -97,25 +97,28 @@ bool children_reap(struct children *children, struct error *error)
     return well;
 }
 
+/* To those that live. */
+static void children_kill(const struct children *children, int signal)
+{
+    CHECK(children->count == 0 || children->pids != NULL);
+    for (uint32_t i = 0; i < children->count; i++)
+        if (children->pids[i] != 0)
+            kill(children->pids[i], signal);
+}
+
 void children_stop(struct children *children)
 {
     children->needed = false;
     /* One that never heard of the run would wait for it; the others are on their way out. */
-    for (uint32_t i = 0; i < children->count; i++)
-        if (children->pids[i] != 0)
-            kill(children->pids[i], SIGTERM);
+    children_kill(children, SIGTERM);
     for (int waits = 0; children->alive > 0 && waits < 200; waits++) {
         children_reap(children, NULL);
         if (children->alive > 0)
             nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
-    CHECK(children->count == 0 || children->pids != NULL);
-    for (uint32_t i = 0; i < children->count; i++) {
-        if (children->pids[i] == 0)
-            continue;
-        kill(children->pids[i], SIGKILL);
-        waitpid(children->pids[i], NULL, 0);
-    }
+    children_kill(children, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0)
+        continue; /* the killed are gone at once; this process has no other children */
     free(children->pids);
     char socket[128];
     snprintf(socket, sizeof socket, "%s/coordinator", children->folder);
