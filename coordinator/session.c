@@ -387,11 +387,13 @@ static void judge_target(struct session *session, uint64_t at_ns, const struct c
         session_break_off(session, RUN_UNREACHABLE, STOP_DRAIN, "nothing connected to the target");
 }
 
+/* Only one that was told, for it lasted: a moment's doubt in a run that went well is no ceiling. */
 static void note_ceiling(struct session *session)
 {
     const struct control_advice *advice = &session->steering.advice;
     struct report_control *control = &session->report.control;
-    if (advice->status != CONTROL_SATURATED || session->state != SESSION_RUNNING)
+    if (advice->status != CONTROL_SATURATED || !session->steering.saturated_said ||
+        session->state != SESSION_RUNNING)
         return;
     control->saturated = true;
     control->saturated_per_s = advice->ceiling_per_s;

@@ -74,6 +74,14 @@ static uint64_t rows_from_ns(const struct settling *settling)
     return settling->rows[oldest % SETTLING_TICKS].from_ns;
 }
 
+/* A second's count strays by whole requests: so much above the goal is no overshoot. */
+static double overshoot_of(const struct settling *settling, const struct settling_row *mean)
+{
+    if (settling->rate && mean->value <= mean->goal + BAND_PER_S)
+        return 0.0;
+    return mean->value / mean->goal - 1.0;
+}
+
 /* The moving mean must be in the band for a second; it settled when the first second of which that
  * is true began. */
 static bool judge_settled(struct settling *settling, const struct settling_row *mean)
@@ -136,7 +144,7 @@ bool settling_take(struct settling *settling, const struct settling_tick *tick)
     struct settling_row mean = rows_mean(settling);
     bool now_settled = judge_settled(settling, &mean);
     if (settling->settled && mean.goal > 0.0)
-        settling->overshoot = fmax(settling->overshoot, mean.value / mean.goal - 1.0);
+        settling->overshoot = fmax(settling->overshoot, overshoot_of(settling, &mean));
     if (tick->measured)
         measure(settling, tick, &mean);
     return now_settled;

@@ -88,6 +88,19 @@ static void overshoot_is_of_the_second_above_the_goal_after_settling(void **stat
     assert_near(report(1000.0).overshoot, 0.1, 1e-9);
 }
 
+static void a_whole_request_more_in_a_second_is_no_overshoot(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i < 60;
+         i++) /* 2 in one second, none in the next: 0.5/s at a goal of 0.5/s */
+        settling_take(&settling, &(struct settling_tick){.at_ns = i * TICK,
+                                                         .goal = 0.5,
+                                                         .value = i % 40 < 2 ? 10.0 : 0.0});
+
+    assert_true(report(0.5).settled);
+    assert_near(report(0.5).overshoot, 0.0, 1e-9);
+}
+
 static void errors_and_workers_are_of_the_time_after_the_warm_up(void **state)
 {
     (void)state;
@@ -202,6 +215,7 @@ int main(void)
                                setup),
         cmocka_unit_test_setup(what_leaves_the_band_at_once_has_not_settled, setup),
         cmocka_unit_test_setup(overshoot_is_of_the_second_above_the_goal_after_settling, setup),
+        cmocka_unit_test_setup(a_whole_request_more_in_a_second_is_no_overshoot, setup),
         cmocka_unit_test_setup(errors_and_workers_are_of_the_time_after_the_warm_up, setup),
         cmocka_unit_test_setup(the_interval_is_of_the_seconds_means, setup),
         cmocka_unit_test_setup(one_second_has_no_interval, setup),
