@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
+#define MESSAGES_AT_ONCE_MAX (2u * AGENTS_MAX) /* all agents' beats and samples of a tick */
+
 struct driver {
     const struct driver_config *config;
     struct loop *loop;
@@ -71,10 +73,11 @@ static void driver_step(struct driver *driver, uint64_t now_ns, struct session_e
                  driver_perform, driver);
 }
 
-/* ZeroMQ's descriptor tells of edges, so all that waits is taken each time, after sends too. */
+/* ZeroMQ's descriptor tells of edges, so all that waits is taken each time, after sends too; what a
+ * flood leaves is taken at the next tick. */
 static void driver_receive(struct driver *driver, uint64_t now_ns)
 {
-    for (;;) {
+    for (uint32_t i = 0; i < MESSAGES_AT_ONCE_MAX; i++) {
         struct peer_id from;
         struct message message;
         struct error error = {0};
