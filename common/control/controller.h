@@ -39,7 +39,7 @@ struct observation {
     double
         in_flight_mean; /* workers with a request in flight, averaged over the interval: measured */
     double latency_ns_mean;     /* sent to done, of those that ended; 0: none */
-    double latency_ns_quantile; /* for `while`; 0: none */
+    double latency_ns_quantile; /* due to done, at the bound's quantile; 0: none */
     double in_flight_end;       /* requests in flight at the interval's end */
     double backlog;             /* due and not yet started at its end */
     double demand_peak;         /* largest in flight + backlog within it */
@@ -47,11 +47,23 @@ struct observation {
     double generator_load;      /* the busiest lane's CPU, 0 to 1; below 0: unknown */
 };
 
+/** What a GOAL_MAXIMIZE_WHILE must stay under. */
+enum control_bound { CONTROL_UNBOUND, CONTROL_BY_LATENCY, CONTROL_BY_ERRORS };
+
 struct controller_config {
     enum goal_kind goal;
-    enum arrivals arrivals;
-    uint64_t interval_ns;   /* planned time between two steps */
-    double concurrency_max; /* the ceiling of plan and owners together */
+    enum arrivals arrivals;   /* GOAL_HOLD; all other goals loop */
+    uint64_t interval_ns;     /* planned time between two steps */
+    double concurrency_min;   /* 0: the law chooses, down to a part of one worker */
+    double concurrency_max;   /* the ceiling of plan and owners together */
+    double concurrency_start; /* where to start; 0: the law chooses */
+    /* GOAL_HOLD, open arrivals: pools do not grow by themselves from the floor up to the cap, so
+     * `concurrency` is the number of workers. */
+    bool rigid;
+    double latency_bound_ns; /* GOAL_MAXIMIZE_WHILE, of latency_ns_quantile; 0: none */
+    double error_share_max;  /* ... of what ended; 1: none */
+    double precision; /* GOAL_MAXIMIZE*: half the 95 % interval of the answer, as a share of it, at
+                         which the search is over; 0: the law chooses */
 };
 
 /** Plain data; a zeroed one is at the start. */
@@ -72,6 +84,9 @@ struct control_advice {
     double floor;         /* open arrivals: keep so many ready; else equal to concurrency */
     uint64_t drop_age_ns; /* open arrivals: a due request older than this is not started */
     enum control_status status;
+    enum control_bound bound; /* BOUNDED: by what */
+    /* GOAL_MAXIMIZE*: the search is over and this is the answer, until the target changes. */
+    bool converged;
     double ceiling_per_s,
         ceiling_concurrency; /* SATURATED, BOUNDED, GENERATOR_BOUND: where; else 0 */
 };

@@ -2,7 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/units.h"
-#include "tests/sim/random.h"
+#include "common/control/random.h"
 
 #include <stdlib.h>
 

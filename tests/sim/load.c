@@ -1,7 +1,7 @@
 #include "tests/sim/load.h"
 
 #include "common/base/check.h"
-#include "tests/sim/random.h"
+#include "common/control/random.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 #include "tests/sim/network.h"
 
 #include "common/base/check.h"
-#include "tests/sim/random.h"
+#include "common/control/random.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /** Prints how the laws do: every scenario, the median over seeds. `control_table [SEEDS [NAME]]`;
  * with 0 seeds, NAME's ticks. */
-#include "tests/sim/scenario.h"
+#include "tests/sim/control/scenario.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,9 +33,10 @@ int main(int argc, char **argv)
         "| saturated: workers / ideal, %% of capacity | peak / ideal | overshoot %% | error %% | "
         "chatter %% | in flight at the end | status |\n"
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-    for (size_t i = 0; i < scenario_count; i++) {
-        if (name == NULL || strncmp(scenarios[i].name, name, strlen(name)) == 0)
-            print_row(&scenarios[i], seeds);
+    const struct scenario *scenario = scenario_at(0);
+    for (size_t i = 1; scenario != NULL; scenario = scenario_at(i++)) {
+        if (name == NULL || strncmp(scenario->name, name, strlen(name)) == 0)
+            print_row(scenario, seeds);
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 /** Seeded random numbers for the simulation: the same on every machine. */
-#ifndef CLOBBER_SIM_RANDOM_H
-#define CLOBBER_SIM_RANDOM_H
+#ifndef CLOBBER_CONTROL_RANDOM_H
+#define CLOBBER_CONTROL_RANDOM_H
 
 #include <math.h>
 #include <stdint.h>

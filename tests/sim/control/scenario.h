@@ -1,9 +1,9 @@
 /** The scenarios that the laws are measured on, and what is measured. */
-#ifndef CLOBBER_SIM_SCENARIO_H
-#define CLOBBER_SIM_SCENARIO_H
+#ifndef CLOBBER_SIM_CONTROL_SCENARIO_H
+#define CLOBBER_SIM_CONTROL_SCENARIO_H
 
+#include "common/control/fleet.h"
 #include "common/control/schedule.h"
-#include "tests/sim/fleet.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +24,8 @@ struct piece {
 
 struct scenario {
     const char *name;
+    enum goal_kind kind;
+    double latency_bound_s, error_share_max; /* GOAL_MAXIMIZE_WHILE; 0: none */
     struct fleet_config fleet;
     struct schedule goal;
     double duration_s;
@@ -32,8 +34,16 @@ struct scenario {
     struct piece pieces[SCENARIO_PIECES_MAX];
 };
 
-extern const struct scenario scenarios[];
-extern const size_t scenario_count;
+/** A family of scenarios. */
+struct scenario_set {
+    const struct scenario *scenarios; /* [count] */
+    size_t count;
+};
+
+extern const struct scenario_set scenarios_open, scenarios_closed;
+
+/** Scenario `index` of all families one after the other, or NULL beyond the last. */
+const struct scenario *scenario_at(size_t index);
 
 /** What a run was like. Ticks are tenths of a second. */
 struct outcome {

@@ -1,7 +1,7 @@
 /** A system under test in virtual time, exact to the single request: a delay that all pass side by
  * side, then a line in front of some servers. It can change as real ones do. */
-#ifndef CLOBBER_SIM_PLANT_H
-#define CLOBBER_SIM_PLANT_H
+#ifndef CLOBBER_CONTROL_PLANT_H
+#define CLOBBER_CONTROL_PLANT_H
 
 #include <stdint.h>
 

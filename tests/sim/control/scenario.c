@@ -1,4 +1,4 @@
-#include "tests/sim/scenario.h"
+#include "tests/sim/control/scenario.h"
 
 #include "common/base/check.h"
 
@@ -67,10 +67,12 @@ static void run(struct record *record, const struct scenario *scenario, uint64_t
 {
     struct fleet *fleet = fleet_create(&scenario->fleet, seed);
     struct controller_config config = {
-        .goal = GOAL_HOLD,
+        .goal = scenario->kind,
         .arrivals = scenario->fleet.closed ? ARRIVALS_CLOSED : ARRIVALS_OPEN,
         .interval_ns = (uint64_t)(FLEET_TICK_S * 1e9),
-        .concurrency_max = scenario->maximum > 0.0 ? scenario->maximum : 50000.0};
+        .concurrency_max = scenario->maximum > 0.0 ? scenario->maximum : 50000.0,
+        .latency_bound_ns = 1e9 * scenario->latency_bound_s,
+        .error_share_max = scenario->error_share_max > 0.0 ? scenario->error_share_max : 1.0};
     struct controller state = {0};
     struct control_advice advice =
         controller_step(&config, &state, goal_at(scenario, 0), fleet_lanes(fleet), NULL);
@@ -327,11 +329,21 @@ struct outcome scenario_median(const struct scenario *scenario, uint64_t seeds)
     return median;
 }
 
-const struct scenario *scenario_find(const char *name)
+const struct scenario *scenario_at(size_t index)
 {
-    for (size_t i = 0; i < scenario_count; i++) {
-        if (strcmp(scenarios[i].name, name) == 0)
-            return &scenarios[i];
+    static const struct scenario_set *const sets[] = {&scenarios_open, &scenarios_closed};
+    for (size_t i = 0; i < COUNT(sets); i++) {
+        if (index < sets[i]->count)
+            return &sets[i]->scenarios[index];
+        index -= sets[i]->count;
     }
     return NULL;
+}
+
+const struct scenario *scenario_find(const char *name)
+{
+    const struct scenario *scenario = scenario_at(0);
+    for (size_t i = 0; scenario != NULL && strcmp(scenario->name, name) != 0; i++)
+        scenario = scenario_at(i + 1);
+    return scenario;
 }

@@ -1,11 +1,11 @@
 /** The load generators in virtual time: lanes that each pace their own stream and run their own
  * workers, as docs/control.md gives the agents' part. They fill in observations as the coordinator
  * would. */
-#ifndef CLOBBER_SIM_FLEET_H
-#define CLOBBER_SIM_FLEET_H
+#ifndef CLOBBER_CONTROL_FLEET_H
+#define CLOBBER_CONTROL_FLEET_H
 
 #include "common/control/controller.h"
-#include "tests/sim/plant.h"
+#include "common/control/plant.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
-#include "tests/sim/plant.h"
+#include "common/control/plant.h"
 
 #include "common/base/check.h"
-#include "tests/sim/heap.h"
-#include "tests/sim/random.h"
+#include "common/control/heap.h"
+#include "common/control/random.h"
 
 #include <math.h>
 #include <stdlib.h>

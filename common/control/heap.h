@@ -1,6 +1,6 @@
 /** A binary heap of moments, the earliest on top: Williams, "Algorithm 232: Heapsort", 1964. */
-#ifndef CLOBBER_SIM_HEAP_H
-#define CLOBBER_SIM_HEAP_H
+#ifndef CLOBBER_CONTROL_HEAP_H
+#define CLOBBER_CONTROL_HEAP_H
 
 #include "common/base/check.h"
 

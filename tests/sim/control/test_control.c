@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "common/base/check.h"
-#include "tests/sim/scenario.h"
+#include "tests/sim/control/scenario.h"
 
 #include <math.h>
 
