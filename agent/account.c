@@ -9,6 +9,7 @@ struct account {
     uint32_t histogram_count;
     struct sample_histogram histograms[SAMPLE_HISTOGRAMS_MAX];
     uint32_t part_from[ACCOUNT_PARTS_MAX + 1]; /* [parts + 1]: the first histogram of each */
+    uint8_t digest[DIGEST_BYTES_MAX];
     size_t byte_count;
     uint8_t bytes[SAMPLE_HISTOGRAMS_MAX * HISTOGRAM_BYTES_MAX];
 };
@@ -23,9 +24,9 @@ void account_destroy(struct account *account)
     free(account);
 }
 
-struct beat account_beat(const struct meters *meters)
+struct beat account_beat(struct account *account, const struct meters *meters)
 {
-    return (struct beat){
+    struct beat beat = {
         .t_agent = meters->t_agent,
         .counters = meters_total(meters),
         .cpu_ns = meters->cpu_ns,
@@ -38,6 +39,12 @@ struct beat account_beat(const struct meters *meters)
         .send_lag_max_us = meters->send_lag_max_us,
         .flags = meters->flags,
     };
+    if (meters->digest != NULL) {
+        beat.digest = account->digest;
+        beat.digest_bytes = digest_encode(meters->digest, account->digest, sizeof account->digest);
+        CHECK(beat.digest_bytes > 0);
+    }
+    return beat;
 }
 
 bool account_agrees(const struct phase_meter *phase)

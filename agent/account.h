@@ -18,14 +18,15 @@
     ((SAMPLE_HISTOGRAMS_MAX + ACCOUNT_PART_HISTOGRAMS - 1u) / ACCOUNT_PART_HISTOGRAMS)
 static_assert(ACCOUNT_PART_HISTOGRAMS >= 1, "every histogram fits a message of its own");
 
-/** The histograms of one phase, encoded; 2 MB. The caller owns it: account_destroy(). NULL: no
- * memory. */
+/** The histograms of one phase and a digest, encoded; 2 MB. The caller owns it: account_destroy().
+ * NULL: no memory. */
 struct account;
 struct account *account_create(void);
 void account_destroy(struct account *account);
 
-/** The meters as a beat; sequence, lease and the lease's flag are the caller's. */
-struct beat account_beat(const struct meters *meters);
+/** The meters as a beat; sequence, lease and the lease's flag are the caller's. What it points at
+ * is good until the next account_beat(). */
+struct beat account_beat(struct account *account, const struct meters *meters);
 
 /** Whether the latency histograms of a phase count exactly what its counters say has ended. A lane
  * that answered late may leave its histograms behind for a tick; the coordinator would take that

@@ -237,8 +237,9 @@ static bool prepare(struct lane *lane, struct error *error)
     };
     if (!foreman_init(&lane->foreman, &crew_plan, lane->plan.stagger, error))
         return false;
+    const struct assignment *assignment = lane->plan.assignment;
     lane->answer =
-        meters_create(lane->plan.assignment->phases, lane->plan.assignment->request_count);
+        meters_create(assignment->phases, assignment->request_count, assignment->latency_digest);
     if (lane->answer == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for lane %u",
                          lane->plan.index);

@@ -11,7 +11,7 @@ void member_say_beat(const struct turn *turn, const struct meters *meters)
     struct member_action action = member_envelope(member, MESSAGE_BEAT, ++member->seq);
     struct beat *beat = &action.message.as.beat;
     if (meters != NULL)
-        *beat = account_beat(meters);
+        *beat = account_beat(member->account, meters);
     if (beat->t_agent == 0)
         beat->t_agent = turn->now_ns;
     beat->applied_seq = member->applied_seq;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct meters *meters_create(uint32_t phase_count, uint32_t request_count)
+struct meters *meters_create(uint32_t phase_count, uint32_t request_count, bool digest)
 {
     CHECK(phase_count >= 1);
     CHECK(phase_count <= STAGES_MAX + 1);
@@ -18,7 +18,9 @@ struct meters *meters_create(uint32_t phase_count, uint32_t request_count)
     meters->phase_count = phase_count;
     meters->request_count = request_count;
     meters->phases = calloc(phase_count, sizeof *meters->phases);
-    if (meters->phases == NULL) {
+    if (digest)
+        meters->digest = calloc(1, sizeof *meters->digest);
+    if (meters->phases == NULL || (digest && meters->digest == NULL)) {
         meters_destroy(meters);
         return NULL;
     }
@@ -43,6 +45,7 @@ void meters_destroy(struct meters *meters)
         free(meters->phases[i].request_histograms);
     }
     free(meters->phases);
+    free(meters->digest);
     free(meters);
 }
 
@@ -115,6 +118,7 @@ static void check_same_shape(const struct meters *meters, const struct meters *o
 {
     CHECK(meters->phase_count == other->phase_count);
     CHECK(meters->request_count == other->request_count);
+    CHECK((meters->digest == NULL) == (other->digest == NULL));
 }
 
 void meters_add(struct meters *meters, const struct meters *other, bool histograms)
@@ -133,6 +137,8 @@ void meters_add(struct meters *meters, const struct meters *other, bool histogra
         (uint32_t)larger(meters->lane_load_permille, other->lane_load_permille);
     meters->send_lag_max_us = (uint32_t)larger(meters->send_lag_max_us, other->send_lag_max_us);
     meters->flags |= other->flags;
+    if (meters->digest != NULL)
+        digest_add(meters->digest, other->digest);
     for (uint32_t i = 0; i < meters->phase_count; i++)
         add_phase(&meters->phases[i], &other->phases[i], meters->request_count, histograms);
 }
@@ -142,8 +148,12 @@ void meters_copy(struct meters *meters, const struct meters *other, bool histogr
     check_same_shape(meters, other);
 
     struct phase_meter *phases = meters->phases;
+    struct digest *digest = meters->digest;
     *meters = *other;
     meters->phases = phases;
+    meters->digest = digest;
+    if (digest != NULL)
+        *digest = *other->digest;
     for (uint32_t i = 0; i < meters->phase_count; i++)
         copy_phase(&meters->phases[i], &other->phases[i], meters->request_count, histograms);
 }
@@ -174,8 +184,11 @@ void meters_clear(struct meters *meters)
         .phase_count = meters->phase_count,
         .request_count = meters->request_count,
         .phases = meters->phases,
+        .digest = meters->digest,
     };
     *meters = empty;
+    if (meters->digest != NULL)
+        *meters->digest = (struct digest){0};
     for (uint32_t i = 0; i < meters->phase_count; i++)
         clear_phase(&meters->phases[i], meters->request_count);
 }

@@ -8,6 +8,7 @@
 
 #include "common/base/histogram.h"
 #include "proto/counters.h"
+#include "proto/digest.h"
 #include "proto/sample.h"
 
 #include <stdbool.h>
@@ -41,16 +42,18 @@ struct meters {
     bool idle; /* drained or aborted, and nothing is in flight any more: the counters are final */
     uint32_t phase_count, request_count;
     struct phase_meter *phases; /* [phase_count] */
+    struct digest *digest;      /* response latency, all phases; NULL: nobody asked for it */
 };
 
 /** Takes all memory now; zeroed. NULL: no memory. The caller owns it: meters_destroy(). */
-struct meters *meters_create(uint32_t phase_count, uint32_t request_count);
+struct meters *meters_create(uint32_t phase_count, uint32_t request_count, bool digest);
 void meters_destroy(struct meters *meters);
 /** Adds the counters and histograms of `other` (same shape) and takes gauges together: sums, but
  * the larger of lane_load, send_lag_max; t_from the smaller (0: none), t_to the larger; idle when
  * both are (a cleared one takes it as it is). */
 void meters_add(struct meters *meters, const struct meters *other, bool histograms);
-/** Copies counters, gauges and, when `histograms`, the histograms. Same shape. */
+/** Copies counters, gauges and, when `histograms`, the histograms; the digest goes with the
+ * counters. Same shape. */
 void meters_copy(struct meters *meters, const struct meters *other, bool histograms);
 /** Zeroes all, keeps the shape. */
 void meters_clear(struct meters *meters);

@@ -112,7 +112,8 @@ static bool fill(struct pool *pool, const struct address *address, uint32_t lane
     pool->configuration = pool->workload->configure(assignment, error);
     if (pool->configuration == NULL)
         return false;
-    pool->total = meters_create(assignment->phases, assignment->request_count);
+    pool->total =
+        meters_create(assignment->phases, assignment->request_count, assignment->latency_digest);
     if (pool->total == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the meters of a pool");
     pool->answered = loop_wakeup_create(error);

@@ -157,6 +157,8 @@ static void count_end(struct crew *crew, struct worker *worker, struct ending en
     histogram_record(&phase->kinds[SAMPLE_SERVICE], service_ns);
     histogram_record(&phase->kinds[SAMPLE_RESPONSE], response_ns);
     histogram_record(&phase->request_histograms[worker->kind], response_ns);
+    if (crew->meters->digest != NULL)
+        digest_record(crew->meters->digest, response_ns);
     worker->length_ns = service_ns;
     let_go(crew, worker, done_ns);
 }
@@ -576,7 +578,8 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
         .capacity = plan->capacity,
     };
     begin_mix(crew, plan);
-    crew->meters = meters_create(assignment->phases, assignment->request_count);
+    crew->meters =
+        meters_create(assignment->phases, assignment->request_count, assignment->latency_digest);
     crew->occupancy = calloc(assignment->phases, sizeof *crew->occupancy);
     crew->workers = calloc(plan->capacity, sizeof *crew->workers);
     if (crew->meters == NULL || crew->occupancy == NULL || crew->workers == NULL)

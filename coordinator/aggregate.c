@@ -15,6 +15,24 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+/* Decodes the latency digest of a beat that is newer than all before it. */
+static bool take_digest(struct agent_digests *digests, const struct beat *beat, struct error *error)
+{
+    struct digest newest;
+    if (!digest_decode(beat->digest, beat->digest_bytes, &newest, error))
+        return false;
+    const struct counters *counters = &beat->counters;
+    uint64_t ended = counters->ok + counters_failed(counters) + counters->timed_out;
+    if (newest.total != ended)
+        return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
+                         "its latency digest counts %llu requests and its counters %llu",
+                         (unsigned long long)newest.total, (unsigned long long)ended);
+    if (!digest_is_monotone(&newest, &digests->beat))
+        return error_set(error, ERROR_PROTOCOL, PLACE_NONE, "a cell of its latency digest fell");
+    digests->beat = newest;
+    return true;
+}
+
 enum word_outcome aggregate_beat(struct agent *agent, uint64_t now_ns, uint64_t seq,
                                  const struct beat *beat, struct error *error)
 {
@@ -26,8 +44,12 @@ enum word_outcome aggregate_beat(struct agent *agent, uint64_t now_ns, uint64_t 
         error_set(error, ERROR_PROTOCOL, PLACE_NONE, "a counter of its beats fell");
         return WORD_CORRUPT;
     }
+    if (agent->digests != NULL && !take_digest(agent->digests, beat, error))
+        return WORD_CORRUPT;
     agent->beat_seq = seq;
     agent->beat = *beat;
+    agent->beat.digest = NULL; /* its bytes are the message's, and that goes */
+    agent->beat.digest_bytes = 0;
     agent->beat_ns = now_ns;
     agent->echo_t = beat->t_agent;
     agent->echo_ns = now_ns;
@@ -79,17 +101,22 @@ static struct part part_between(const struct beat *newer, const struct beat *old
     return part;
 }
 
-/* Whether this tick measured `agent`; then `part` holds what it did. */
-static bool agent_measure(struct agent *agent, struct part *part)
+/* Whether this tick measured `agent`; then `part` holds what it did, and `digest` (NULL: not
+ * wanted) has its latencies too. */
+static bool agent_measure(struct agent *agent, struct part *part, struct digest *digest)
 {
     bool fresh = agent->has_base && agent->beat.t_agent > agent->base.t_agent;
     if (fresh)
         *part = part_between(&agent->beat, &agent->base);
     bool measured = fresh && agent->skip_ticks == 0;
+    if (measured && digest != NULL && agent->digests != NULL && agent_lives(agent))
+        digest_add_since(digest, &agent->digests->beat, &agent->digests->base);
     if (fresh && agent->skip_ticks > 0)
         agent->skip_ticks--;
     if (fresh || (!agent->has_base && agent->beat_seq > 0)) {
         agent->base = agent->beat;
+        if (agent->digests != NULL)
+            agent->digests->base = agent->digests->beat;
         agent->has_base = true;
         agent->tick = agent->peaks;
         agent->peaks = (struct peaks){0};
@@ -116,16 +143,19 @@ static void observe_part(struct observation *seen, const struct part *part)
     seen->latency_ns_mean += (double)part->counters.latency_sum_ns; /* a sum until all are in */
 }
 
-struct observation aggregate_tick(struct roster *roster, uint64_t interval_ns)
+struct observation aggregate_tick(struct roster *roster, uint64_t interval_ns,
+                                  struct digest *digest)
 {
     CHECK(interval_ns > 0);
     struct observation seen = {
         .interval_ns = interval_ns, .generators = roster_lanes(roster), .generator_load = -1.0};
+    if (digest != NULL)
+        *digest = (struct digest){0};
     for (uint32_t i = 0; i < roster->count; i++) {
         struct agent *agent = roster->agents[i];
         struct part part;
         bool known = agent->has_base; /* one beat alone tells no rate */
-        bool measured = agent_measure(agent, &part);
+        bool measured = agent_measure(agent, &part, digest);
         bool lives = agent_lives(agent);
         if (lives && known) {
             seen.parts_expected++;

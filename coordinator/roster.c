@@ -7,11 +7,11 @@
 
 #define CAPACITY_FIRST 8u
 
-void roster_init(struct roster *roster, uint32_t phase_count)
+void roster_init(struct roster *roster, uint32_t phase_count, bool latency_digests)
 {
     CHECK(phase_count >= 1);
     CHECK(phase_count <= STAGES_MAX + 1);
-    *roster = (struct roster){.phase_count = phase_count};
+    *roster = (struct roster){.phase_count = phase_count, .latency_digests = latency_digests};
 }
 
 static void agent_destroy(struct agent *agent, uint32_t phase_count)
@@ -19,6 +19,7 @@ static void agent_destroy(struct agent *agent, uint32_t phase_count)
     for (uint32_t i = 0; agent->phases != NULL && i < phase_count; i++)
         words_done(&agent->phases[i]);
     free(agent->phases);
+    free(agent->digests);
     free(agent);
 }
 
@@ -73,8 +74,10 @@ struct agent *roster_add(struct roster *roster, uint64_t now_ns, const struct pe
     if (agent == NULL)
         return NULL;
     agent->phases = calloc(roster->phase_count, sizeof *agent->phases);
-    if (agent->phases == NULL) {
-        free(agent);
+    if (roster->latency_digests)
+        agent->digests = calloc(1, sizeof *agent->digests);
+    if (agent->phases == NULL || (roster->latency_digests && agent->digests == NULL)) {
+        agent_destroy(agent, roster->phase_count);
         return NULL;
     }
     memcpy(agent->incarnation, incarnation, ID_BYTES);

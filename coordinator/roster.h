@@ -5,6 +5,7 @@
 #include "common/control/split.h"
 #include "coordinator/words.h"
 #include "proto/channel.h"
+#include "proto/digest.h"
 #include "proto/lease.h"
 #include "proto/message.h"
 
@@ -44,6 +45,12 @@ struct under_load {
     uint32_t ticks;
 };
 
+/** What an agent's beats said of response latency, cumulative. */
+struct agent_digests {
+    struct digest beat; /* the newest one */
+    struct digest base; /* as the last tick took it */
+};
+
 /** One incarnation of one agent. A name that comes back with another incarnation is another agent:
  * the counters of the first stay as they are, so nothing is counted twice and nothing is lost. */
 struct agent {
@@ -70,6 +77,7 @@ struct agent {
     struct beat beat;  /* the newest one: its word for the ledger while it lives */
     struct beat base;  /* as the last tick took it */
     bool has_base;
+    struct agent_digests *digests; /* owned; NULL: not asked for */
     uint32_t skip_ticks; /* back after a silence: so many ticks are no measurement of its rate */
     struct peaks peaks;  /* over the beats since the last tick */
     struct peaks tick;   /* over those that the last tick took */
@@ -92,6 +100,7 @@ struct agent {
 
 struct roster {
     uint32_t phase_count;
+    bool latency_digests; /* beats carry them */
     uint32_t count, capacity;
     struct agent **agents; /* [count] in the order of their coming; all owned */
     uint8_t *incarnations; /* [count][ID_BYTES]: side by side, because each message looks for one */
@@ -100,8 +109,8 @@ struct roster {
     uint64_t *limits, *wants, *growth;
 };
 
-/** An empty roster of a plan with `phase_count` phases. */
-void roster_init(struct roster *roster, uint32_t phase_count);
+/** An empty roster of a plan with `phase_count` phases, that asks for `latency_digests` or not. */
+void roster_init(struct roster *roster, uint32_t phase_count, bool latency_digests);
 void roster_done(struct roster *roster);
 
 /** A new agent, WELCOMED, that said `hello` at `now_ns`. Borrowed until roster_done(). NULL: no

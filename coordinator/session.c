@@ -78,7 +78,7 @@ struct session *session_create(const struct session_config *config, struct error
     session->plan = config->plan;
     session->sample_ms = SAMPLE_MS;
     assignment_digest(config->assignment, config->assignment_bytes, session->assignment_digest);
-    roster_init(&session->roster, schedule_phase_count(&config->plan->schedule));
+    roster_init(&session->roster, schedule_phase_count(&config->plan->schedule), false);
     steering_init(&session->steering, config->plan, config->lease_ms);
     session->report.plan = config->plan;
     session->report.events = events;
@@ -505,7 +505,7 @@ static void take_tick(struct session *session)
     bool late = judge_lateness(session, interval_ns);
     shed_samples(session, interval_ns);
     aggregate_silence(&session->roster, session->now_ns);
-    session->seen = aggregate_tick(&session->roster, interval_ns);
+    session->seen = aggregate_tick(&session->roster, interval_ns, NULL);
     session_judge_losses(session);
     struct counters total = ledger_so_far(&session->roster);
     advance(session, late, &total);

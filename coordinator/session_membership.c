@@ -14,7 +14,7 @@ void session_welcome(struct session *session, struct agent *agent)
     struct welcome *welcome = &message.as.welcome;
     *welcome = (struct welcome){
         .major = PROTOCOL_MAJOR,
-        .minor = PROTOCOL_MINOR, /* the lowest there is, so the smaller of the two */
+        .minor = agent->hello.minor < PROTOCOL_MINOR ? agent->hello.minor : PROTOCOL_MINOR,
         .lease_ms = session->config.lease_ms,
         .beat_ms = TICK_MS,
         .sample_ms = SAMPLE_MS,

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#define ASSIGNMENT_FIELDS 12u
+#define ASSIGNMENT_FIELDS 13u
+#define FIELDS_LEAST      12u /* without what minor version 1 added */
 #define REQUEST_FIELDS    7u
 #define RATE_MILLI_MAX    ((uint64_t)(1000 * RATE_PER_S_MAX))
 #define DURATION_NS_MAX   ((uint64_t)RUN_S_MAX * UINT64_C(1000000000))
@@ -48,7 +49,8 @@ bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size
     CHECK(assignment->request_count <= REQUEST_NAMES_MAX);
     struct wire_writer writer;
     wire_writer_init(&writer, bytes, BYTES_MAX);
-    wire_put_array(&writer, ASSIGNMENT_FIELDS);
+    /* What asks for nothing new is understood by an agent of minor version 0 too. */
+    wire_put_array(&writer, assignment->latency_digest ? ASSIGNMENT_FIELDS : FIELDS_LEAST);
     wire_put_text(&writer, assignment->workload);
     wire_put_text(&writer, assignment->host);
     wire_put_u64(&writer, assignment->port);
@@ -63,6 +65,8 @@ bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size
     wire_put_array(&writer, assignment->request_count);
     for (uint32_t i = 0; i < assignment->request_count; i++)
         put_request(&writer, &assignment->requests[i]);
+    if (assignment->latency_digest)
+        wire_put_u64(&writer, assignment->latency_digest);
     if (writer.overflow) {
         return error_set(error, ERROR_LIMIT, PLACE_NONE,
                          "the requests together, headers and bodies included, take more than %u "
@@ -93,12 +97,11 @@ static bool get_request(struct wire_reader *reader, char *name, struct assignmen
     return true;
 }
 
-static bool get_head(struct wire_reader *reader, struct assignment *read, struct error *error)
+static bool get_head(struct wire_reader *reader, struct assignment *read, uint32_t *fields,
+                     struct error *error)
 {
-    uint32_t fields;
     uint64_t rate_max_milli;
-    if (!wire_get_array(reader, "assignment", ASSIGNMENT_FIELDS, ASSIGNMENT_FIELDS, &fields,
-                        error) ||
+    if (!wire_get_array(reader, "assignment", FIELDS_LEAST, ASSIGNMENT_FIELDS, fields, error) ||
         !wire_get_text(reader, "workload", read->workload, sizeof read->workload, error) ||
         !wire_get_text(reader, "host", read->host, sizeof read->host, error) ||
         !wire_get_u16(reader, "port", 0, UINT16_MAX, &read->port, error) ||
@@ -122,7 +125,9 @@ bool assignment_decode(const uint8_t *bytes, size_t byte_count, char *texts,
 {
     struct assignment read = {0};
     struct wire_reader reader;
-    if (!wire_reader_init(&reader, bytes, byte_count, error) || !get_head(&reader, &read, error) ||
+    uint32_t fields;
+    if (!wire_reader_init(&reader, bytes, byte_count, error) ||
+        !get_head(&reader, &read, &fields, error) ||
         !wire_get_array(&reader, "requests", 1, REQUEST_NAMES_MAX, &read.request_count, error))
         return error_prefix(error, "assignment");
     for (uint32_t i = 0; i < read.request_count; i++) {
@@ -130,7 +135,9 @@ bool assignment_decode(const uint8_t *bytes, size_t byte_count, char *texts,
         if (!get_request(&reader, name, &read.requests[i], error))
             return error_prefix(error, "assignment");
     }
-    if (!wire_end(&reader, error))
+    if ((fields == ASSIGNMENT_FIELDS &&
+         !wire_get_bool(&reader, "latency_digest", &read.latency_digest, error)) ||
+        !wire_end(&reader, error))
         return error_prefix(error, "assignment");
     *assignment = read;
     return true;

@@ -29,6 +29,7 @@ struct assignment {
     uint16_t port;
     bool open_arrivals;
     bool keep_alive;
+    bool latency_digest; /* beats shall carry one; since minor version 1 */
     uint64_t seed;
     uint64_t timeout_ns;
     uint32_t phases;          /* 1 to STAGES_MAX + 1; setpoints name one below it */

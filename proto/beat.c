@@ -1,6 +1,7 @@
 #include "proto/beat.h"
 
 #include "common/base/limits.h"
+#include "proto/digest.h"
 #include "proto/wire.h"
 
 void beat_encode(const struct beat *beat, struct wire_writer *writer)
@@ -18,10 +19,12 @@ void beat_encode(const struct beat *beat, struct wire_writer *writer)
     wire_put_u64(writer, beat->lane_load_permille);
     wire_put_u64(writer, beat->send_lag_max_us);
     wire_put_u64(writer, beat->flags);
+    wire_put_bytes(writer, beat->digest, beat->digest_bytes);
 }
 
 /* A peer may stand for many machines: its gauges are bounded by their type alone. */
-bool beat_decode(struct wire_reader *reader, struct beat *beat, struct error *error)
+bool beat_decode(struct wire_reader *reader, uint32_t fields, struct beat *beat,
+                 struct error *error)
 {
     struct beat read = {0};
     if (!wire_get_u64(reader, "t_agent", 0, UINT64_MAX, &read.t_agent, error) ||
@@ -39,6 +42,9 @@ bool beat_decode(struct wire_reader *reader, struct beat *beat, struct error *er
         !wire_get_u32(reader, "flags", 0, UINT32_MAX, &read.flags, error)) {
         return false;
     }
+    if (fields >= BEAT_FIELDS && !wire_get_bytes(reader, "digest", 0, DIGEST_BYTES_MAX,
+                                                 &read.digest, &read.digest_bytes, error))
+        return false;
     *beat = read;
     return true;
 }

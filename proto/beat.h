@@ -5,6 +5,7 @@
 #include "proto/counters.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct wire_reader;
@@ -33,13 +34,20 @@ struct beat {
     uint32_t lane_load_permille; /* the busiest lane's CPU since the last beat, 0 to 1000 */
     uint32_t send_lag_max_us;    /* the longest since the last beat */
     uint32_t flags;              /* enum beat_flag */
+    /* Response latency since the incarnation began, of all that ended: digest_decode(). Only when
+     * the assignment asks for it; else, and from an agent of minor version 0, none. Borrowed. */
+    const uint8_t *digest;
+    size_t digest_bytes; /* at most DIGEST_BYTES_MAX */
 };
 
 /** The fields of a beat, in their order, after the envelope: BEAT_FIELDS objects of an array that
  *  the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
- *  names what is wrong. False: ERROR_PROTOCOL, result untouched. */
-#define BEAT_FIELDS 13u
+ *  reads the `fields` that there are, of which an agent of minor version 0 sends the first
+ *  BEAT_FIELDS_LEAST, and names what is wrong. False: ERROR_PROTOCOL, result untouched. */
+#define BEAT_FIELDS       14u
+#define BEAT_FIELDS_LEAST 13u
 void beat_encode(const struct beat *beat, struct wire_writer *writer);
-bool beat_decode(struct wire_reader *reader, struct beat *beat, struct error *error);
+bool beat_decode(struct wire_reader *reader, uint32_t fields, struct beat *beat,
+                 struct error *error);
 
 #endif

@@ -10,25 +10,26 @@
 struct kind {
     const char *word;
     uint32_t fields;   /* after the envelope */
+    uint32_t least;    /* of these in the first minor version */
     bool understood;   /* by this version */
     bool for_all_time; /* no version adds fields to it */
 };
 
 static const struct kind kinds[MESSAGE_TYPES] = {
-    [MESSAGE_HELLO] = {"HELLO", HELLO_FIELDS, true, true},
-    [MESSAGE_WELCOME] = {"WELCOME", WELCOME_FIELDS, true, false},
-    [MESSAGE_REFUSE] = {"REFUSE", REFUSE_FIELDS, true, true},
-    [MESSAGE_READY] = {"READY", READY_FIELDS, true, false},
-    [MESSAGE_DECLINE] = {"DECLINE", DECLINE_FIELDS, true, false},
-    [MESSAGE_BEAT] = {"BEAT", BEAT_FIELDS, true, false},
-    [MESSAGE_SETPOINT] = {"SETPOINT", SETPOINT_FIELDS, true, false},
-    [MESSAGE_SAMPLE] = {"SAMPLE", SAMPLE_FIELDS, true, false},
-    [MESSAGE_FINAL] = {"FINAL", FINAL_FIELDS, true, false},
-    [MESSAGE_FINAL_ACK] = {"FINAL_ACK", FINAL_ACK_FIELDS, true, false},
-    [MESSAGE_STOP] = {"STOP", STOP_FIELDS, true, false},
-    [MESSAGE_RESET] = {"RESET", 0, false, false},
-    [MESSAGE_BYE] = {"BYE", BYE_FIELDS, true, false},
-    [MESSAGE_DATA] = {"DATA", 0, false, false},
+    [MESSAGE_HELLO] = {"HELLO", HELLO_FIELDS, HELLO_FIELDS, true, true},
+    [MESSAGE_WELCOME] = {"WELCOME", WELCOME_FIELDS, WELCOME_FIELDS, true, false},
+    [MESSAGE_REFUSE] = {"REFUSE", REFUSE_FIELDS, REFUSE_FIELDS, true, true},
+    [MESSAGE_READY] = {"READY", READY_FIELDS, READY_FIELDS, true, false},
+    [MESSAGE_DECLINE] = {"DECLINE", DECLINE_FIELDS, DECLINE_FIELDS, true, false},
+    [MESSAGE_BEAT] = {"BEAT", BEAT_FIELDS, BEAT_FIELDS_LEAST, true, false},
+    [MESSAGE_SETPOINT] = {"SETPOINT", SETPOINT_FIELDS, SETPOINT_FIELDS, true, false},
+    [MESSAGE_SAMPLE] = {"SAMPLE", SAMPLE_FIELDS, SAMPLE_FIELDS, true, false},
+    [MESSAGE_FINAL] = {"FINAL", FINAL_FIELDS, FINAL_FIELDS, true, false},
+    [MESSAGE_FINAL_ACK] = {"FINAL_ACK", FINAL_ACK_FIELDS, FINAL_ACK_FIELDS, true, false},
+    [MESSAGE_STOP] = {"STOP", STOP_FIELDS, STOP_FIELDS, true, false},
+    [MESSAGE_RESET] = {"RESET", 0, 0, false, false},
+    [MESSAGE_BYE] = {"BYE", BYE_FIELDS, BYE_FIELDS, true, false},
+    [MESSAGE_DATA] = {"DATA", 0, 0, false, false},
 };
 
 const char *message_word(enum message_type type)
@@ -101,7 +102,8 @@ size_t message_encode(const struct message *message, uint8_t *bytes, size_t capa
     return writer.overflow ? 0 : writer.length;
 }
 
-static bool decode_fields(struct wire_reader *reader, struct message *message, struct error *error)
+static bool decode_fields(struct wire_reader *reader, uint32_t fields, struct message *message,
+                          struct error *error)
 {
     switch (message->type) {
     case MESSAGE_HELLO:
@@ -115,7 +117,7 @@ static bool decode_fields(struct wire_reader *reader, struct message *message, s
     case MESSAGE_DECLINE:
         return decline_decode(reader, &message->as.decline, error);
     case MESSAGE_BEAT:
-        return beat_decode(reader, &message->as.beat, error);
+        return beat_decode(reader, fields, &message->as.beat, error);
     case MESSAGE_SETPOINT:
         return setpoint_decode(reader, &message->as.setpoint, error);
     case MESSAGE_SAMPLE:
@@ -153,19 +155,22 @@ static uint32_t unknown_fields_max(const struct message *message)
     return WIRE_UNKNOWN_FIELDS_MAX;
 }
 
-/** Passes over the fields after those we know, of the `count` that the array has. */
+/** Passes over the fields after those we know, of the `count` that the array has. An older minor
+ * version may have sent fewer; decode_fields() has read what there was. */
 static bool skip_unknown(struct wire_reader *reader, const struct message *message, uint32_t count,
                          struct error *error)
 {
     uint32_t known = ENVELOPE_FIELDS + (is_foreign_hello(message) ? HELLO_LASTING_FIELDS
                                                                   : kinds[message->type].fields);
+    uint32_t least =
+        is_foreign_hello(message) ? known : ENVELOPE_FIELDS + kinds[message->type].least;
     uint32_t maximum = known + unknown_fields_max(message);
-    if (count < known || count > maximum) {
+    if (count < least || count > maximum) {
         return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
                          "it has %" PRIu32 " fields; expected %" PRIu32 " to %" PRIu32, count,
-                         known, maximum);
+                         least, maximum);
     }
-    return wire_skip(reader, count - known, error);
+    return count <= known || wire_skip(reader, count - known, error);
 }
 
 static bool decode_envelope(struct wire_reader *reader, struct message *message, uint32_t *count,
@@ -196,8 +201,8 @@ bool message_decode(const uint8_t *bytes, size_t byte_count, struct message *mes
         return false;
     /* Too few fields in the array and more objects behind it: decode_fields() would read those,
      * within the scanned bytes, and skip_unknown() then refuses the count. */
-    if (!decode_fields(&reader, &read, error) || !skip_unknown(&reader, &read, count, error) ||
-        !wire_end(&reader, error))
+    if (!decode_fields(&reader, count - ENVELOPE_FIELDS, &read, error) ||
+        !skip_unknown(&reader, &read, count, error) || !wire_end(&reader, error))
         return error_prefix(error, "%s", message_word(read.type));
     *message = read;
     return true;

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "proto/crc32c.h"
+#include "proto/sparse.h"
 #include "proto/wire.h"
 
 #include <inttypes.h>
@@ -184,101 +185,25 @@ bool final_decode(struct wire_reader *reader, struct final *final, struct error 
     return true;
 }
 
-#define VARINT_BYTES_MAX 10u
-
-/** Seven bits a byte, the lowest first, the top bit set on all bytes but the last (LEB128). */
-static size_t varint_put(uint64_t value, uint8_t *bytes)
-{
-    size_t length = 0;
-    while (value >= 0x80) {
-        bytes[length++] = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    bytes[length++] = (uint8_t)value;
-    CHECK(length <= VARINT_BYTES_MAX);
-    return length;
-}
-
-struct span {
-    const uint8_t *bytes;
-    size_t length;
-    size_t position;
-};
-
-/** Only the shortest form of a number passes, so that equal histograms are equal bytes. */
-static bool varint_get(struct span *span, const char *name, uint64_t *value, struct error *error)
-{
-    uint64_t read = 0;
-    for (unsigned int shift = 0; shift < 64 && span->position < span->length; shift += 7) {
-        uint64_t byte = span->bytes[span->position++];
-        bool too_large = shift == 63 && byte > 1;
-        bool too_long = shift > 0 && byte == 0;
-        if (too_large || too_long) {
-            return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
-                             "histogram: %s at byte %zu is not a varint of 64 bits in its shortest "
-                             "form",
-                             name, span->position - 1);
-        }
-        read |= (byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *value = read;
-            return true;
-        }
-    }
-    return error_set(error, ERROR_PROTOCOL, PLACE_NONE, "histogram: the bytes end within %s", name);
-}
-
-struct row {
-    uint8_t *bytes;
-    size_t capacity;
-    size_t length;
-    bool overflow;
-};
-
-static void row_put(struct row *row, uint64_t value)
-{
-    uint8_t varint[VARINT_BYTES_MAX];
-    size_t length = varint_put(value, varint);
-    if (row->overflow || length > row->capacity - row->length) {
-        row->overflow = true;
-        return;
-    }
-    for (size_t i = 0; i < length; i++)
-        row->bytes[row->length++] = varint[i];
-}
-
 size_t sample_histogram_encode(const struct histogram *histogram, uint8_t *bytes, size_t capacity)
 {
     bool empty = histogram->total == 0;
-    struct row row = {.bytes = bytes, .capacity = capacity};
-    row_put(&row, histogram->total);
-    row_put(&row, empty ? 0 : histogram->sum_ns);
-    row_put(&row, empty ? 0 : histogram->min_ns);
-    row_put(&row, empty ? 0 : histogram->max_ns);
-
-    uint64_t counted = 0;
-    uint32_t skipped = 0;
-    for (uint32_t cell = 0; cell < HISTOGRAM_CELLS; cell++) {
-        if (histogram->cells[cell] == 0) {
-            skipped++;
-            continue;
-        }
-        row_put(&row, skipped);
-        row_put(&row, histogram->cells[cell]);
-        counted += histogram->cells[cell];
-        skipped = 0;
-    }
-    CHECK(counted == histogram->total);
+    struct sparse_writer row = {.bytes = bytes, .capacity = capacity};
+    sparse_put(&row, histogram->total);
+    sparse_put(&row, empty ? 0 : histogram->sum_ns);
+    sparse_put(&row, empty ? 0 : histogram->min_ns);
+    sparse_put(&row, empty ? 0 : histogram->max_ns);
+    sparse_put_cells(&row, histogram->cells, HISTOGRAM_CELLS, histogram->total);
     CHECK(row.length <= HISTOGRAM_BYTES_MAX);
     return row.overflow ? 0 : row.length;
 }
 
-static bool get_totals(struct span *span, struct histogram *histogram, struct error *error)
+static bool get_totals(struct sparse_reader *row, struct histogram *histogram, struct error *error)
 {
-    if (!varint_get(span, "total", &histogram->total, error) ||
-        !varint_get(span, "sum_ns", &histogram->sum_ns, error) ||
-        !varint_get(span, "min_ns", &histogram->min_ns, error) ||
-        !varint_get(span, "max_ns", &histogram->max_ns, error))
+    if (!sparse_get(row, "total", &histogram->total, error) ||
+        !sparse_get(row, "sum_ns", &histogram->sum_ns, error) ||
+        !sparse_get(row, "min_ns", &histogram->min_ns, error) ||
+        !sparse_get(row, "max_ns", &histogram->max_ns, error))
         return false;
     if (histogram->min_ns > histogram->max_ns) {
         return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
@@ -293,49 +218,14 @@ static bool get_totals(struct span *span, struct histogram *histogram, struct er
     return true;
 }
 
-/** The next pair: adds its count to the cell it names. `*cell` is the first cell not yet named. */
-static bool get_cell(struct span *span, struct histogram *histogram, uint64_t *cell, uint64_t *left,
-                     struct error *error)
-{
-    uint64_t skipped = 0;
-    uint64_t count = 0;
-    if (!varint_get(span, "a skip", &skipped, error) || !varint_get(span, "a count", &count, error))
-        return false;
-    if (*cell == HISTOGRAM_CELLS || skipped >= HISTOGRAM_CELLS - *cell) {
-        return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
-                         "histogram: a skip of %" PRIu64 " cells leads past the last, %u", skipped,
-                         HISTOGRAM_CELLS - 1);
-    }
-    if (count == 0 || count > *left) {
-        return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
-                         "histogram: a cell counts %" PRIu64 "; expected 1 to %" PRIu64
-                         ", what is left of the total",
-                         count, *left);
-    }
-    *cell += skipped;
-    histogram->cells[(*cell)++] = count;
-    *left -= count;
-    return true;
-}
-
 bool sample_histogram_decode(const uint8_t *bytes, size_t byte_count, struct histogram *histogram,
                              struct error *error)
 {
-    struct span span = {.bytes = bytes, .length = byte_count};
+    struct sparse_reader row = {.what = "histogram", .bytes = bytes, .length = byte_count};
     struct histogram read = {0};
-    if (!get_totals(&span, &read, error))
+    if (!get_totals(&row, &read, error) ||
+        !sparse_get_cells(&row, read.cells, HISTOGRAM_CELLS, read.total, error))
         return false;
-    uint64_t cell = 0;
-    uint64_t left = read.total;
-    while (span.position < span.length) {
-        if (!get_cell(&span, &read, &cell, &left, error))
-            return false;
-    }
-    if (left > 0) {
-        return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
-                         "histogram: the cells sum to %" PRIu64 ", the total is %" PRIu64,
-                         read.total - left, read.total);
-    }
     *histogram = read;
     return true;
 }

@@ -1,6 +1,7 @@
 /* Any bytes as a message: refused with a sentence, or a message that encodes to one that decodes to
- * the same. What it carries in bins, an assignment or histograms, is decoded likewise. */
+ * the same. What it carries in bins, an assignment, histograms or a digest, is decoded likewise. */
 #include "proto/assignment.h"
+#include "proto/digest.h"
 #include "proto/message.h"
 
 #include "common/base/check.h"
@@ -50,6 +51,16 @@ static void try_histograms(const struct sample *sample)
     }
 }
 
+static void try_digest(const struct beat *beat)
+{
+    struct digest digest;
+    uint8_t again[DIGEST_BYTES_MAX];
+    if (!digest_decode(beat->digest, beat->digest_bytes, &digest, NULL))
+        return;
+    CHECK(digest_encode(&digest, again, sizeof again) == beat->digest_bytes);
+    CHECK(memcmp(again, beat->digest, beat->digest_bytes) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
@@ -66,6 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 
     if (first.type == MESSAGE_WELCOME)
         try_assignment(&first.as.welcome);
+    if (first.type == MESSAGE_BEAT)
+        try_digest(&first.as.beat);
     if (first.type == MESSAGE_SAMPLE)
         try_histograms(&first.as.sample);
     if (first.type == MESSAGE_FINAL)

@@ -81,7 +81,7 @@ struct load *load_create(uint32_t phases, uint64_t service_ns, uint64_t seed, ui
     load->service_ns = service_ns;
     load->born_ns = load->now_ns = now_ns;
     load->stopped = true;
-    load->meters = meters_create(phases, 1);
+    load->meters = meters_create(phases, 1, false);
     if (load->meters == NULL || !line_init(&load->waiting, WAITING_MAX) ||
         !line_init(&load->flying, FLIGHTS_MAX)) {
         load_destroy(load);

@@ -11,6 +11,7 @@ const enum message_type messages_types[MESSAGES_COUNT] = {
 
 static const uint8_t assignment[] = "not looked into here";
 static const uint8_t histogram[] = {3, 30, 9, 11, 9, 1, 0, 1, 0, 1};
+static const uint8_t digest[] = {3, 9, 1, 4, 2};
 
 static const struct hello hello = {
     .major = PROTOCOL_MAJOR,
@@ -71,6 +72,8 @@ static const struct beat beat = {
     .lane_load_permille = 910,
     .send_lag_max_us = 250,
     .flags = BEAT_CPU_SATURATED | BEAT_STOOD_STILL,
+    .digest = digest,
+    .digest_bytes = sizeof digest,
 };
 
 static const struct setpoint setpoint = {

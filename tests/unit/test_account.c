@@ -17,7 +17,7 @@
  * status came. */
 static struct meters *heavy_meters(void)
 {
-    struct meters *meters = meters_create(1, REQUEST_NAMES_MAX);
+    struct meters *meters = meters_create(1, REQUEST_NAMES_MAX, false);
     assert_non_null(meters);
     struct histogram *full = calloc(1, sizeof *full);
     assert_non_null(full);
@@ -79,7 +79,7 @@ static void account_splits_a_large_phase_into_parts_that_fit(void **state)
 static void account_of_an_empty_phase_is_one_part(void **state)
 {
     (void)state;
-    struct meters *meters = meters_create(2, 1);
+    struct meters *meters = meters_create(2, 1, false);
     struct account *account = account_create();
     struct sample sample;
 
@@ -98,7 +98,7 @@ static void account_of_an_empty_phase_is_one_part(void **state)
 static void account_gives_back_the_same_histogram(void **state)
 {
     (void)state;
-    struct meters *meters = meters_create(1, 2);
+    struct meters *meters = meters_create(1, 2, false);
     struct account *account = account_create();
     struct sample sample;
     struct histogram back;
@@ -119,10 +119,29 @@ static void account_gives_back_the_same_histogram(void **state)
     meters_destroy(meters);
 }
 
+static void a_beat_carries_a_digest_when_the_meters_have_one(void **state)
+{
+    (void)state;
+    struct meters *without = meters_create(1, 1, false);
+    struct meters *with = meters_create(1, 1, true);
+    struct account *account = account_create();
+    struct digest back;
+    digest_record(with->digest, 12345);
+
+    assert_int_equal(account_beat(account, without).digest_bytes, 0);
+    struct beat beat = account_beat(account, with);
+
+    assert_true(digest_decode(beat.digest, beat.digest_bytes, &back, NULL));
+    assert_memory_equal(&back, with->digest, sizeof back);
+    account_destroy(account);
+    meters_destroy(with);
+    meters_destroy(without);
+}
+
 static void account_ends_a_phase_when_it_ended(void **state)
 {
     (void)state;
-    struct meters *meters = meters_create(1, 1);
+    struct meters *meters = meters_create(1, 1, false);
     struct account *account = account_create();
     struct sample sample;
     meters->phases[0].t_from = 50;
@@ -144,7 +163,7 @@ static void account_ends_a_phase_when_it_ended(void **state)
 static void account_agrees_only_when_histograms_count_what_ended(void **state)
 {
     (void)state;
-    struct meters *meters = meters_create(1, 1);
+    struct meters *meters = meters_create(1, 1, false);
     struct phase_meter *phase = &meters->phases[0];
 
     assert_true(account_agrees(phase));
@@ -165,6 +184,7 @@ int main(void)
         cmocka_unit_test(account_splits_a_large_phase_into_parts_that_fit),
         cmocka_unit_test(account_of_an_empty_phase_is_one_part),
         cmocka_unit_test(account_gives_back_the_same_histogram),
+        cmocka_unit_test(a_beat_carries_a_digest_when_the_meters_have_one),
         cmocka_unit_test(account_ends_a_phase_when_it_ended),
         cmocka_unit_test(account_agrees_only_when_histograms_count_what_ended),
     };

@@ -17,7 +17,7 @@ static struct roster roster;
 static int setup(void **state)
 {
     (void)state;
-    roster_init(&roster, 2);
+    roster_init(&roster, 2, false);
     return 0;
 }
 
@@ -63,6 +63,20 @@ static void another_major_version_is_refused_for_good_and_names_both(void **stat
     assert_int_equal(refuse.retry_ms, 0);
     assert_non_null(strstr(refuse.sentence, "clobber/1"));
     assert_non_null(strstr(refuse.sentence, "agent 'eu-1' clobber/2"));
+}
+
+/* What an agent of minor version 0 cannot count must not be waited for. */
+static void a_plan_that_bounds_latency_takes_no_agent_of_the_first_minor_version(void **state)
+{
+    (void)state;
+    struct refuse refuse;
+    struct hello newer = {.major = PROTOCOL_MAJOR, .minor = 1, .name = "eu-1"};
+    roster.latency_digests = true;
+
+    assert_false(judge(10 * S, false, &refuse));
+    assert_int_equal(refuse.code, REFUSE_VERSION);
+    assert_non_null(strstr(refuse.sentence, "agent 'eu-1' () speaks 1.0"));
+    assert_true(admission_judge(&roster, 10 * S, LEASE_MS, false, &newer, &refuse));
 }
 
 static void a_run_that_is_over_takes_nobody(void **state)
@@ -136,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_newcomer_is_admitted),
         TEST(another_major_version_is_refused_for_good_and_names_both),
+        TEST(a_plan_that_bounds_latency_takes_no_agent_of_the_first_minor_version),
         TEST(a_run_that_is_over_takes_nobody),
         TEST(a_name_is_free_again_a_lease_after_its_holder_was_heard_last),
         TEST(a_name_is_held_as_long_as_a_grant_of_its_holder_lives),

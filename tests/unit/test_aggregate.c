@@ -25,7 +25,7 @@ static int setup(void **state)
     struct fleet *fleet = calloc(1, sizeof *fleet);
     if (fleet == NULL)
         return -1;
-    roster_init(&fleet->roster, 2);
+    roster_init(&fleet->roster, 2, false);
     fleet->now_ns = 5000 * MS;
     *state = fleet;
     return 0;
@@ -74,7 +74,7 @@ static struct observation tick(struct fleet *fleet)
 {
     fleet->now_ns += TICK;
     aggregate_silence(&fleet->roster, fleet->now_ns);
-    return aggregate_tick(&fleet->roster, TICK);
+    return aggregate_tick(&fleet->roster, TICK, NULL);
 }
 
 static void assert_near(double value, double expected)
@@ -233,6 +233,82 @@ static void a_drifting_clock_is_known_after_a_minute(void **state)
     assert_near(aggregate_drift(agent), 0.03);
 }
 
+/* Says what `digest` and `ok` count, which need not agree. */
+static enum word_outcome beat_with_digest(struct fleet *fleet, struct agent *agent, uint64_t seq,
+                                          const struct digest *digest, uint64_t ok)
+{
+    uint8_t bytes[DIGEST_BYTES_MAX];
+    struct error error = {0};
+    struct beat said = {.t_agent = T0 + seq * TICK,
+                        .counters = {.planned = ok, .started = ok, .ok = ok},
+                        .lanes = 1,
+                        .digest = bytes,
+                        .digest_bytes = digest_encode(digest, bytes, sizeof bytes)};
+    return aggregate_beat(agent, fleet->now_ns, seq, &said, &error);
+}
+
+static void record(struct digest *digest, uint64_t value_ns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        digest_record(digest, value_ns);
+}
+
+static void latencies_of_a_tick_are_the_differences_of_all_agents_digests(void **state)
+{
+    struct fleet *fleet = *state;
+    fleet->roster.latency_digests = true;
+    struct agent *first = add(fleet, 1);
+    struct agent *second = add(fleet, 2);
+    struct digest one = {0};
+    struct digest two = {0};
+    struct digest seen;
+    record(&one, 900 * MS, 50); /* before the first tick: in none of them */
+    assert_int_equal(beat_with_digest(fleet, first, 1, &one, 50), WORD_TAKEN);
+    assert_int_equal(beat_with_digest(fleet, second, 1, &two, 0), WORD_TAKEN);
+    aggregate_tick(&fleet->roster, TICK, &seen);
+
+    record(&one, 10 * MS, 60);
+    record(&two, 20 * MS, 40);
+    beat_with_digest(fleet, first, 2, &one, 110);
+    beat_with_digest(fleet, second, 2, &two, 40);
+    aggregate_tick(&fleet->roster, TICK, &seen);
+
+    assert_int_equal(seen.total, 100);
+    assert_in_range((uint64_t)digest_quantile(&seen, 0.5), 9 * MS, 11 * MS);
+    assert_in_range((uint64_t)digest_quantile(&seen, 0.9), 19 * MS, 21 * MS);
+    aggregate_tick(&fleet->roster, TICK, &seen);
+    assert_int_equal(seen.total, 0);
+}
+
+static void a_digest_that_fell_or_counts_something_else_is_corrupt(void **state)
+{
+    struct fleet *fleet = *state;
+    fleet->roster.latency_digests = true;
+    struct agent *agent = add(fleet, 1);
+    struct digest digest = {0};
+    struct digest other = {0};
+    record(&digest, 10 * MS, 5);
+    record(&other, 20 * MS, 6);
+    assert_int_equal(beat_with_digest(fleet, agent, 1, &digest, 5), WORD_TAKEN);
+
+    assert_int_equal(beat_with_digest(fleet, agent, 2, &other, 6), WORD_CORRUPT);
+    assert_int_equal(beat_with_digest(fleet, agent, 3, &digest, 6), WORD_CORRUPT);
+    assert_int_equal(beat(fleet, agent, 4, 4 * TICK, 6), WORD_CORRUPT); /* none at all */
+    record(&digest, 30 * MS, 1);
+    assert_int_equal(beat_with_digest(fleet, agent, 5, &digest, 6), WORD_TAKEN);
+}
+
+static void a_digest_that_nobody_asked_for_is_not_looked_into(void **state)
+{
+    struct fleet *fleet = *state;
+    struct agent *agent = add(fleet, 1);
+    struct digest digest = {0};
+
+    assert_int_equal(beat_with_digest(fleet, agent, 1, &digest, 5), WORD_TAKEN);
+    assert_null(agent->digests);
+    assert_null(agent->beat.digest);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -246,6 +322,9 @@ int main(void)
         TEST(who_is_silent_for_three_ticks_is_not_expected),
         TEST(the_first_two_reports_after_a_silence_are_no_measurement),
         TEST(the_worst_of_several_beats_is_what_the_tick_sees),
+        TEST(latencies_of_a_tick_are_the_differences_of_all_agents_digests),
+        TEST(a_digest_that_fell_or_counts_something_else_is_corrupt),
+        TEST(a_digest_that_nobody_asked_for_is_not_looked_into),
         TEST(a_drifting_clock_is_known_after_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,6 +79,7 @@ static void decode_gives_back_every_field(void **state)
     assert_int_equal(decoded.concurrency_max, 1000);
     assert_true(decoded.rate_max_per_s == 4999.625);
     assert_int_equal(decoded.request_count, 2);
+    assert_false(decoded.latency_digest);
     assert_string_equal(decoded.requests[0].name, "home");
     assert_int_equal(decoded.requests[0].weight, 3);
     assert_int_equal(decoded.requests[0].byte_count, sizeof get - 1);
@@ -91,6 +92,23 @@ static void decode_gives_back_every_field(void **state)
     assert_int_equal(decoded.requests[1].expect_prefix_count, 5);
     assert_memory_equal(decoded.requests[1].expect_prefix, "\0pong", 5);
     assert_true(decoded.requests[1].reconnect);
+}
+
+/* An agent of minor version 0 knows twelve fields and takes no more. */
+static void a_digest_is_a_field_more_only_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    struct assignment assignment = example();
+    struct assignment decoded;
+    encode(&assignment);
+    assert_int_equal(encoded[0], 0x90 | 12);
+
+    assignment.latency_digest = true;
+    size_t count = encode(&assignment);
+    assert_int_equal(encoded[0], 0x90 | 13);
+    assert_true(assignment_decode(encoded, count, texts, &decoded, NULL));
+    assert_true(decoded.latency_digest);
+    assert_false(assignment_decode(encoded, count - 1, texts, &decoded, NULL));
 }
 
 static void equal_assignments_are_equal_bytes(void **state)
@@ -190,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_gives_back_every_field),
+        cmocka_unit_test(a_digest_is_a_field_more_only_when_it_is_asked_for),
         cmocka_unit_test(equal_assignments_are_equal_bytes),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_corrupt_byte_is_survived),

@@ -23,7 +23,7 @@ static int setup(void **state)
     struct fleet *fleet = calloc(1, sizeof *fleet);
     if (fleet == NULL)
         return -1;
-    roster_init(&fleet->roster, 2);
+    roster_init(&fleet->roster, 2, false);
     fleet->now_ns = 100 * S;
     *state = fleet;
     return 0;

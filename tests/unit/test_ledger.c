@@ -25,7 +25,7 @@ static int setup(void **state)
     struct book *book = calloc(1, sizeof *book);
     if (book == NULL)
         return -1;
-    roster_init(&book->roster, 2);
+    roster_init(&book->roster, 2, false);
     book->report = calloc(1, sizeof *book->report);
     *state = book;
     return book->report == NULL ? -1 : 0;
@@ -232,7 +232,7 @@ static void lost_max_bounds(void **state)
 {
     const struct bound *bound = *state;
     struct book book = {0};
-    roster_init(&book.roster, 2);
+    roster_init(&book.roster, 2, false);
     struct agent *agent = add(&book, "a");
     last_beat(agent, (struct counters){.planned = 100 + bound->backlog, .started = 100, .ok = 100});
     order(agent, bound->age_ns + 100 * MS, bound->concurrency_milli / 2, bound->rate_milli / 2);

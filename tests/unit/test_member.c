@@ -208,7 +208,7 @@ static void be_ready(struct world *world)
 {
     be_welcomed(world);
     assert_non_null(action(world, MEMBER_CONFIGURE, 0));
-    world->meters = meters_create(world->assignment.phases, 1);
+    world->meters = meters_create(world->assignment.phases, 1, false);
     assert_non_null(world->meters);
     happen(world, MEMBER_CONFIGURED);
 }

@@ -154,7 +154,7 @@ static void eight_unknown_fields_are_skipped_and_nine_are_not(void **state)
     decode_or_fail(&eight, &message);
 
     assert_int_equal(message.as.beat.flags, BEAT_CPU_SATURATED | BEAT_STOOD_STILL);
-    refused(&nine, "BEAT: it has 27 fields; expected 18 to 26");
+    refused(&nine, "BEAT: it has 28 fields; expected 18 to 27");
 }
 
 static void hello_and_refuse_never_grow(void **state)
@@ -183,9 +183,25 @@ static void fields_outside_the_array_are_not_taken_for_its_own(void **state)
 {
     (void)state;
     struct encoded beat = encoded_example(MESSAGE_BEAT);
-    assert_int_equal(beat.bytes[2], 18);
+    assert_int_equal(beat.bytes[2], 19);
     beat.bytes[2] = 17;
-    refused(&beat, "BEAT: it has 17 fields; expected 18 to 26");
+    refused(&beat, "BEAT: it has 17 fields; expected 18 to 27");
+}
+
+/* The last field is a bin of five bytes: seven with its header. */
+static void a_beat_of_the_first_minor_version_has_no_digest(void **state)
+{
+    (void)state;
+    struct encoded beat = encoded_example(MESSAGE_BEAT);
+    beat.bytes[2] = 18;
+    refused(&beat, "BEAT: 7 bytes too many after the last field");
+    beat.count -= 7;
+
+    struct message message;
+    decode_or_fail(&beat, &message);
+
+    assert_int_equal(message.as.beat.flags, BEAT_CPU_SATURATED | BEAT_STOOD_STILL);
+    assert_int_equal(message.as.beat.digest_bytes, 0);
 }
 
 /* A HELLO of version 2.7, of which only the beginning is as ours. */
@@ -368,6 +384,7 @@ int main(void)
         cmocka_unit_test(eight_unknown_fields_are_skipped_and_nine_are_not),
         cmocka_unit_test(hello_and_refuse_never_grow),
         cmocka_unit_test(welcome_grows_with_a_newer_minor_version_only),
+        cmocka_unit_test(a_beat_of_the_first_minor_version_has_no_digest),
         cmocka_unit_test(fields_outside_the_array_are_not_taken_for_its_own),
         cmocka_unit_test(hello_of_another_major_version_tells_its_version_and_name),
         cmocka_unit_test(hello_without_its_magic_is_refused),

@@ -12,7 +12,7 @@
 /* Two phases, two requests, one count in everything of phase `phase`. */
 static struct meters *example(uint32_t phase, uint64_t t_from, uint64_t t_to)
 {
-    struct meters *meters = meters_create(2, 2);
+    struct meters *meters = meters_create(2, 2, false);
     assert_non_null(meters);
     struct phase_meter *at = &meters->phases[phase];
     at->t_from = t_from;
@@ -32,7 +32,7 @@ static struct meters *example(uint32_t phase, uint64_t t_from, uint64_t t_to)
 static void meters_are_zero_when_made(void **state)
 {
     (void)state;
-    struct meters *meters = meters_create(STAGES_MAX + 1, REQUEST_NAMES_MAX);
+    struct meters *meters = meters_create(STAGES_MAX + 1, REQUEST_NAMES_MAX, false);
 
     assert_non_null(meters);
     struct counters none = {0};
@@ -94,7 +94,7 @@ static void meters_add_leaves_histograms_alone_when_told(void **state)
 static void meters_add_takes_a_beginning_over_none(void **state)
 {
     (void)state;
-    struct meters *sum = meters_create(2, 2);
+    struct meters *sum = meters_create(2, 2, false);
     struct meters *other = example(0, 400, 0);
 
     meters_add(sum, other, true);
@@ -110,8 +110,8 @@ static void meters_add_takes_a_beginning_over_none(void **state)
 static void meters_add_sums_gauges_but_keeps_the_worst_of_two(void **state)
 {
     (void)state;
-    struct meters *sum = meters_create(1, 1);
-    struct meters *other = meters_create(1, 1);
+    struct meters *sum = meters_create(1, 1, false);
+    struct meters *other = meters_create(1, 1, false);
     *sum = (struct meters){.t_agent = 10,
                            .cpu_ns = 1,
                            .workers = 2,
@@ -159,11 +159,30 @@ static void meters_add_sums_gauges_but_keeps_the_worst_of_two(void **state)
     meters_destroy(other);
 }
 
+/* It goes with the counters, whether histograms are wanted or not. */
+static void a_digest_is_added_copied_and_cleared_with_the_counters(void **state)
+{
+    (void)state;
+    struct meters *sum = meters_create(1, 1, true);
+    struct meters *lane = meters_create(1, 1, true);
+    digest_record(lane->digest, 1000);
+
+    meters_copy(sum, lane, false);
+    meters_add(sum, lane, false);
+    assert_int_equal(sum->digest->total, 2);
+    assert_true(sum->digest != lane->digest);
+    meters_clear(sum);
+    assert_int_equal(sum->digest->total, 0);
+
+    meters_destroy(sum);
+    meters_destroy(lane);
+}
+
 static void meters_are_idle_when_every_lane_is(void **state)
 {
     (void)state;
-    struct meters *sum = meters_create(1, 1);
-    struct meters *lane = meters_create(1, 1);
+    struct meters *sum = meters_create(1, 1, false);
+    struct meters *lane = meters_create(1, 1, false);
     lane->t_agent = 1;
     lane->idle = true;
 
@@ -252,6 +271,7 @@ int main(void)
         cmocka_unit_test(meters_add_leaves_histograms_alone_when_told),
         cmocka_unit_test(meters_add_takes_a_beginning_over_none),
         cmocka_unit_test(meters_add_sums_gauges_but_keeps_the_worst_of_two),
+        cmocka_unit_test(a_digest_is_added_copied_and_cleared_with_the_counters),
         cmocka_unit_test(meters_are_idle_when_every_lane_is),
         cmocka_unit_test(meters_copy_copies_all_or_all_but_histograms),
         cmocka_unit_test(meters_clear_zeroes_all_and_keeps_the_shape),
