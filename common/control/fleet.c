@@ -15,6 +15,7 @@
 #define BURST          10.0 /* ... after so many requests at once */
 #define MISSES_MAX     3u
 #define FRACTION_LEAST 0.02
+#define LATENCIES_MAX  65536u /* of one tick that are looked at for the quantile */
 
 /** A line of moments that come in order. */
 struct line {
@@ -49,6 +50,8 @@ struct fleet {
     double now_s, drop_age_s;
     uint64_t ticks;
     struct fleet_tick *tick; /* the one that runs */
+    double *latencies_s;     /* of this tick, in no order; NULL: nobody asks */
+    uint32_t latency_count;
 };
 
 static double line_first(const struct line *line)
@@ -77,6 +80,10 @@ struct fleet *fleet_create(const struct fleet_config *config, uint64_t seed)
     fleet->config = config;
     fleet->random.state = seed;
     fleet->plant = plant_create(&config->plant, random_next(&fleet->random));
+    if (config->closed && config->quantile > 0.0) {
+        fleet->latencies_s = calloc(LATENCIES_MAX, sizeof(double));
+        CHECK(fleet->latencies_s != NULL);
+    }
     for (uint32_t i = 0; i < config->lanes; i++) {
         struct lane *lane = &fleet->lanes[i];
         lane->present = true;
@@ -101,6 +108,7 @@ void fleet_destroy(struct fleet *fleet)
         free(fleet->lanes[i].busy.items);
     }
     plant_destroy(fleet->plant);
+    free(fleet->latencies_s);
     free(fleet);
 }
 
@@ -197,11 +205,13 @@ static void lane_fall_due(struct fleet *fleet, struct lane *lane)
     lane_note_demand(lane);
 }
 
-static void lane_end_request(struct lane *lane)
+static void lane_end_request(struct fleet *fleet, struct lane *lane)
 {
     struct span done = heap_pop(&lane->busy);
     lane->ended++;
     lane->latency_s += done.end_s - done.start_s;
+    if (fleet->latencies_s != NULL && fleet->latency_count < LATENCIES_MAX)
+        fleet->latencies_s[fleet->latency_count++] = done.end_s - done.start_s;
     if (done.paced)
         lane->paced_busy--;
     else if (lane_workers(lane) < lane->cap)
@@ -248,7 +258,7 @@ static void lane_act(struct fleet *fleet, struct lane *lane, enum moment kind)
     lane_count_time(lane, fleet->now_s);
     switch (kind) {
     case MOMENT_END:
-        lane_end_request(lane);
+        lane_end_request(fleet, lane);
         break;
     case MOMENT_CONNECTED:
         line_drop(&lane->connecting);
@@ -366,6 +376,46 @@ static void fleet_set(struct fleet *fleet, double rate_per_s, const struct contr
     }
 }
 
+/** The `index`-th smallest of values[count], which it leaves in another order: Hoare, "Algorithm
+ * 65: Find", 1961. */
+static double find_nth(double *values, uint32_t count, uint32_t index)
+{
+    CHECK(index < count);
+    uint32_t low = 0;
+    uint32_t high = count - 1;
+    while (low < high) {
+        double pivot = values[low + (high - low) / 2];
+        uint32_t i = low;
+        uint32_t j = high;
+        for (;;) {
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            double swapped = values[i];
+            values[i++] = values[j];
+            values[j--] = swapped;
+        }
+        /* All up to j are at most the pivot, all behind it at least. */
+        if (index <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    return values[index];
+}
+
+/** The nearest rank. 0 when nothing ended. */
+static double latency_quantile(struct fleet *fleet)
+{
+    if (fleet->latency_count == 0)
+        return 0.0;
+    uint32_t rank = (uint32_t)ceil(fleet->config->quantile * fleet->latency_count);
+    return find_nth(fleet->latencies_s, fleet->latency_count, rank > 0 ? rank - 1 : 0);
+}
+
 static void fleet_observe(struct fleet *fleet)
 {
     struct observation seen = {.interval_ns = (uint64_t)(FLEET_TICK_S * 1e9),
@@ -398,6 +448,7 @@ static void fleet_observe(struct fleet *fleet)
     seen.throughput_per_s = (double)seen.completed / FLEET_TICK_S * noise;
     if (seen.completed > 0)
         seen.latency_ns_mean = latency_s / (double)seen.completed * 1e9 * noise;
+    seen.latency_ns_quantile = latency_quantile(fleet) * 1e9;
     fleet->tick->seen = seen;
     fleet->tick->sent_per_s = started / FLEET_TICK_S;
     fleet->tick->workers = seen.workers;
@@ -408,6 +459,7 @@ void fleet_run(struct fleet *fleet, double rate_per_s, const struct control_advi
 {
     *tick = (struct fleet_tick){.concurrency = advice->concurrency};
     fleet->tick = tick;
+    fleet->latency_count = 0;
     fleet_attend(fleet);
     fleet_set(fleet, rate_per_s, advice);
     if (fleet->ticks == 0) { /* the floor is connected before the first request */

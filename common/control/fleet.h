@@ -17,9 +17,10 @@ struct fleet_config {
     struct plant_config plant;
     uint32_t lanes;
     bool closed;
-    bool poisson;                  /* requests fall due at random, else evenly */
-    double connect_s;              /* until a new worker can take a request */
-    double noise;                  /* of what is measured, a share */
+    bool poisson;     /* requests fall due at random, else evenly */
+    double connect_s; /* until a new worker can take a request */
+    double noise;     /* of what is measured, a share */
+    double quantile;  /* closed: of the latencies of each tick, into latency_ns_quantile; 0: none */
     double lane_starts_per_s;      /* what a lane's CPU carries; 0: any number */
     double lost_from_s, lost_to_s; /* the first lane is away so long */
 };

@@ -1,42 +1,241 @@
-/** Prints how the laws do: every scenario, the median over seeds. `control_table [SEEDS [NAME]]`;
- * with 0 seeds, NAME's ticks. */
+/** Prints how the laws do, beside the algorithms that others use: docs/control.md, "How well it
+ *  does". */
+#include "common/base/check.h"
+#include "tests/sim/control/oracle.h"
 #include "tests/sim/control/scenario.h"
 
+#include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void print_row(const struct scenario *scenario, uint64_t seeds)
+static const char usage[] =
+    "usage: control_table [--seeds N] [--family open|closed|maximize|while] [--scenario NAME]\n"
+    "                     [--worst] [--trace SEED] [--ideals]\n"
+    "  --seeds N      the median over seeds 1 to N (25; at most 64)\n"
+    "  --worst        three figures for one: median, nine of ten are no worse, worst\n"
+    "  --trace SEED   each tick of the scenario under the regulator\n"
+    "  --ideals       searches every ideal again, and fails where the scenario has another\n";
+
+struct options {
+    uint64_t seeds;
+    const char *family, *scenario;
+    bool worst, ideals;
+    uint64_t trace_seed;
+};
+
+/** A figure of the table: where it stands in an outcome, and what it looks like. */
+struct column {
+    const char *title, *format;
+    size_t figure;
+};
+
+#define COLUMN(title, format, member)                                                              \
+    {                                                                                              \
+        title, format, OUTCOME_FIGURE(member)                                                      \
+    }
+
+static const struct column open_columns[] = {
+    COLUMN("late %", "%.2f", late_percent),
+    COLUMN("not started %", "%.2f", not_started_percent),
+    COLUMN("settled", "%.0f", settle_ticks),
+    COLUMN("recovery", "%.0f", recovery_ticks),
+    COLUMN("workers / ideal", "%.2f", workers_ratio),
+    COLUMN("recognised after", "%.0f", detect_ticks),
+    COLUMN("false saturated", "%.0f", false_saturated_ticks),
+    COLUMN("then workers / knee", "%.2f", saturated_ratio),
+    COLUMN("% of capacity", "%.1f", saturated_percent),
+    COLUMN("peak / ideal", "%.1f", peak_ratio),
+    COLUMN("sent above rate %", "%.0f", overshoot_percent),
+};
+static const struct column closed_columns[] = {
+    COLUMN("settled", "%.0f", settle_ticks),
+    COLUMN("recovery", "%.0f", recovery_ticks),
+    COLUMN("workers / ideal", "%.2f", workers_ratio),
+    COLUMN("recognised after", "%.0f", detect_ticks),
+    COLUMN("false saturated", "%.0f", false_saturated_ticks),
+    COLUMN("then workers / knee", "%.2f", saturated_ratio),
+    COLUMN("% of capacity", "%.1f", saturated_percent),
+    COLUMN("peak / ideal", "%.1f", peak_ratio),
+    COLUMN("sent above rate %", "%.0f", overshoot_percent),
+    COLUMN("rate off by %", "%.1f", error_percent),
+    COLUMN("chatter %", "%.1f", chatter_percent),
+};
+static const struct column maximize_columns[] = {
+    COLUMN("settled", "%.0f", settle_ticks),
+    COLUMN("recovery", "%.0f", recovery_ticks),
+    COLUMN("% of the best", "%.1f", best_percent),
+    COLUMN("workers / ideal", "%.2f", workers_ratio),
+    COLUMN("peak / ideal", "%.1f", peak_ratio),
+    COLUMN("chatter %", "%.1f", chatter_percent),
+    COLUMN("answer after", "%.0f", converged_ticks),
+    COLUMN("taken back", "%.0f", reopened),
+};
+static const struct column while_columns[] = {
+    COLUMN("settled", "%.0f", settle_ticks),
+    COLUMN("recovery", "%.0f", recovery_ticks),
+    COLUMN("% of the best allowed", "%.1f", best_percent),
+    COLUMN("violated %", "%.1f", violated_percent),
+    COLUMN("violated settled %", "%.1f", violated_settled_percent),
+    COLUMN("workers / ideal", "%.2f", workers_ratio),
+    COLUMN("peak / ideal", "%.1f", peak_ratio),
+    COLUMN("chatter %", "%.1f", chatter_percent),
+    COLUMN("answer after", "%.0f", converged_ticks),
+    COLUMN("taken back", "%.0f", reopened),
+};
+
+struct family {
+    const struct scenario_set *set;
+    const struct column *columns; /* [column_count] */
+    size_t column_count;
+};
+
+static const struct family families[] = {
+    {&scenarios_open, open_columns, COUNT(open_columns)},
+    {&scenarios_closed, closed_columns, COUNT(closed_columns)},
+    {&scenarios_maximize, maximize_columns, COUNT(maximize_columns)},
+    {&scenarios_while, while_columns, COUNT(while_columns)},
+};
+
+static void print_figure(const struct column *column, const struct outcome *outcome)
 {
-    struct outcome o = scenario_median(scenario, seeds);
-    printf(
-        "| %-28s | %5.2f / %5.2f | %3.0f / %3.0f | %5.2f | %3.0f | %3.0f | %5.2f / %5.1f | %5.1f "
-        "| %4.0f | %4.1f | %4.1f | %6.1f | %s |\n",
-        scenario->name, o.late_percent, o.not_started_percent, o.settle_ticks, o.recovery_ticks,
-        o.workers_ratio, o.detect_ticks, o.false_saturated_ticks, o.saturated_ratio,
-        o.saturated_percent, o.peak_ratio, o.overshoot_percent, o.error_percent, o.chatter_percent,
-        o.final_in_flight, control_status_word(o.final_status));
+    double value = outcome_get(outcome, column->figure);
+    if (isinf(value))
+        printf("never");
+    else if (!isnan(value))
+        printf(column->format, value);
+}
+
+static void print_row(const struct scenario *scenario, const struct family *family,
+                      const struct options *options)
+{
+    struct summary summary = scenario_summary(scenario, &regulator_ours, options->seeds);
+    printf("| %s |", scenario->name);
+    for (size_t i = 0; i < family->column_count; i++) {
+        putchar(' ');
+        print_figure(&family->columns[i], &summary.median);
+        if (options->worst && !isnan(outcome_get(&summary.median, family->columns[i].figure))) {
+            printf(" / ");
+            print_figure(&family->columns[i], &summary.p90);
+            printf(" / ");
+            print_figure(&family->columns[i], &summary.worst);
+        }
+        printf(" |");
+    }
+    printf(" %s |\n", control_status_word(summary.median.final_status));
+    fflush(stdout);
+}
+
+static bool is_chosen(const struct scenario *scenario, const struct options *options)
+{
+    return options->scenario == NULL || strcmp(scenario->name, options->scenario) == 0;
+}
+
+static void print_head(const struct family *family)
+{
+    printf("| %s |", family->set->name);
+    for (size_t i = 0; i < family->column_count; i++)
+        printf(" %s |", family->columns[i].title);
+    printf(" status |\n|---|");
+    for (size_t i = 0; i < family->column_count; i++)
+        printf("---|");
+    printf("---|\n");
+}
+
+static void print_family(const struct family *family, const struct options *options)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < family->set->count; i++) {
+        const struct scenario *scenario = &family->set->scenarios[i];
+        if (!is_chosen(scenario, options) || !regulator_suits(&regulator_ours, scenario))
+            continue;
+        if (rows++ == 0)
+            print_head(family);
+        print_row(scenario, family, options);
+    }
+    if (rows > 0)
+        putchar('\n');
+}
+
+/** Returns how many ideals are not where they are searched now. */
+static size_t print_ideals(const struct family *family, const struct options *options)
+{
+    size_t stale = 0;
+    for (size_t i = 0; i < family->set->count; i++) {
+        const struct scenario *scenario = &family->set->scenarios[i];
+        bool searched = is_chosen(scenario, options) && !scenario->assumed;
+        size_t count = searched ? scenario_piece_count(scenario) : 0;
+        for (size_t j = 0; j < count; j++) {
+            const struct piece *piece = &scenario->pieces[j];
+            struct piece found = oracle_search(scenario, j);
+            bool differs = !oracle_agrees(scenario, piece, &found);
+            printf("%-32s from %4.1f s: %6.0f workers, %7.0f/s%s\n", scenario->name, piece->from_s,
+                   found.ideal, found.capacity_per_s, differs ? " DIFFERS" : "");
+            stale += differs;
+        }
+    }
+    return stale;
+}
+
+static bool read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option known[] = {{"seeds", required_argument, NULL, 'n'},
+                                          {"family", required_argument, NULL, 'f'},
+                                          {"scenario", required_argument, NULL, 's'},
+                                          {"worst", no_argument, NULL, 'w'},
+                                          {"trace", required_argument, NULL, 't'},
+                                          {"ideals", no_argument, NULL, 'i'},
+                                          {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            options->seeds = strtoull(optarg, NULL, 10);
+            break;
+        case 'f':
+            options->family = optarg;
+            break;
+        case 's':
+            options->scenario = optarg;
+            break;
+        case 'w':
+            options->worst = true;
+            break;
+        case 't':
+            options->trace_seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'i':
+            options->ideals = true;
+            break;
+        default:
+            return false;
+        }
+    }
+    return optind == argc && options->seeds >= 1 && options->seeds <= SCENARIO_SEEDS_MAX &&
+           (options->scenario == NULL || scenario_find(options->scenario) != NULL) &&
+           (options->trace_seed == 0 || options->scenario != NULL);
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 20;
-    const char *name = argc > 2 ? argv[2] : NULL;
-    if (seeds == 0 || seeds > 64) {
-        if (name == NULL || scenario_find(name) == NULL)
-            return 2;
-        scenario_trace(scenario_find(name), argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
+    struct options options = {.seeds = 25};
+    if (!read_options(argc, argv, &options)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    if (options.trace_seed > 0) {
+        scenario_trace(scenario_find(options.scenario), &regulator_ours, options.trace_seed);
         return 0;
     }
-    printf(
-        "| scenario | late / not started %% | settle / recovery | workers / ideal | detect | false "
-        "| saturated: workers / ideal, %% of capacity | peak / ideal | overshoot %% | error %% | "
-        "chatter %% | in flight at the end | status |\n"
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-    const struct scenario *scenario = scenario_at(0);
-    for (size_t i = 1; scenario != NULL; scenario = scenario_at(i++)) {
-        if (name == NULL || strncmp(scenario->name, name, strlen(name)) == 0)
-            print_row(scenario, seeds);
+    size_t stale = 0;
+    for (size_t i = 0; i < COUNT(families); i++) {
+        if (options.family != NULL && strcmp(families[i].set->name, options.family) != 0)
+            continue;
+        if (options.ideals)
+            stale += print_ideals(&families[i], &options);
+        else
+            print_family(&families[i], &options);
     }
-    return 0;
+    return stale > 0 ? 1 : 0;
 }
