@@ -42,6 +42,16 @@
 #define RESPONSE_HEADERS_MAX      256u    /* header lines in one block */
 #define RESPONSE_INTERIM_MAX      32u /* 1xx answers before the real one; a storm is an attack */
 
+/* The library (common/clobber.c): beyond what one process can do, and so small that every product
+ * of two of them is finite */
+#define TUNER_RATE_PER_S_MAX  1e12     /* a thousand cores that do nothing but count */
+#define TUNER_COUNT_MAX       1e12     /* workers, requests waiting: more than memory holds */
+#define TUNER_CONCURRENCY_MAX 1e9      /* the advice: still exact in thousandths */
+#define TUNER_PARTS_MAX       1000000u /* above AGENTS_MAX times the lanes of most of them */
+#define TUNER_INTERVAL_NS_MIN 1000u    /* a step itself takes a part of a microsecond */
+#define TUNER_INTERVAL_NS_MAX (UINT64_C(3600) * 1000000000)      /* an hour: beyond, nobody steps */
+#define TUNER_LATENCY_NS_MAX  (UINT64_C(24) * 3600 * 1000000000) /* a day: the longest batch job */
+
 /* Times */
 #define TICK_MS         100u  /* the control interval: ten looks a second */
 #define LEASE_MS        2000u /* how long load may run without a word from the coordinator */

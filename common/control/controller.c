@@ -154,6 +154,14 @@ static void name_ceiling(const struct controller_config *config, const struct co
     }
 }
 
+/** The caller knows better where to start than the laws, who know nothing yet. */
+static void start_at(struct controller *state, double concurrency)
+{
+    state->open.floor = concurrency;
+    state->open.cap = fmax(state->open.cap, concurrency);
+    state->closed.command = concurrency;
+}
+
 struct control_advice controller_step(const struct controller_config *config,
                                       struct controller *state, double goal, uint32_t generators,
                                       const struct observation *seen)
@@ -168,6 +176,8 @@ struct control_advice controller_step(const struct controller_config *config,
         *state = (struct controller){0};
         law_hold_open_start(&state->open, goal, generators);
         law_hold_closed_start(&state->closed, goal, generators);
+        if (config->concurrency_start > 0.0)
+            start_at(state, config->concurrency_start);
     } else {
         CHECK(seen->interval_ns > 0);
         state->silent_ticks = seen->parts_reported > 0 ? 0 : state->silent_ticks + 1;

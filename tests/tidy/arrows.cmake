@@ -2,6 +2,8 @@
 # against its one door. Run as: cmake -DSOURCE=DIR -P arrows.cmake
 set(arrows_common/base common/base)
 set(arrows_common/control common/control common/base/check.h common/base/limits.h common/base/error.h)
+set(arrows_common/clobber.c clobber/clobber.h common/sized.h common/control common/base)
+set(arrows_common/sized.c common/sized.h)
 set(arrows_proto proto common/base)
 set(arrows_coordinator coordinator proto common/control common/base common/command.h common/version.h)
 set(arrows_agent agent proto common/control common/base common/command.h common/version.h)
@@ -19,7 +21,10 @@ foreach(room common/base common/control proto coordinator agent)
     list(APPEND all "${room}|${file}")
   endforeach()
 endforeach()
-list(APPEND all "common/main.c|common/main.c" "common|common/command.h")
+foreach(file clobber.c main.c sized.c)
+  list(APPEND all "common/${file}|common/${file}")
+endforeach()
+list(APPEND all "common|common/command.h")
 
 foreach(entry ${all})
   string(REPLACE "|" ";" entry "${entry}")
@@ -53,6 +58,7 @@ endforeach()
 
 # A core meets no clock, no socket, no thread. Families come by their names; proto/ is pure but for its channel.
 set(cores
+  common/clobber.c common/sized.c
   agent/account.c agent/allow.c agent/backlog.c agent/http1.c agent/last_word.c agent/meter.c agent/mix.c agent/pacer.c
   agent/share.c agent/staffing.c agent/target_knobs.c agent/target_model.c agent/target_request.c agent/workload.c
   coordinator/admission.c coordinator/aggregate.c coordinator/assign.c coordinator/grants.c coordinator/ledger.c
