@@ -14,6 +14,11 @@
 #define THROUGHPUT_GAIN 0.2  /* a memory of five ticks */
 #define STEADY_SHARE    0.03 /* of the goal, ... */
 #define STEADY_SIGMAS   3.0  /* ... and the noise of answers at random, smoothed as above */
+#define WORKERS_LEAST   0.02 /* of the searching laws: one worker that rests 98 % of the time */
+#define PRECISION       0.02 /* of an answer, where the plan does not say */
+#define BOUND_SHARE     0.97 /* of the cap of `while`: so near, it is what holds us */
+#define BOUNDED_TICKS   30u  /* at the bound without a search: three seconds are an answer */
+#define HOPELESS_TICKS  50u  /* beyond a bound with the fewest workers: it will not be met */
 
 /* Catching up at +10 %, a second drains a tenth of a second's backlog, and a second is what an
  * overload that has ended may go on for; a pause may be caught up with for longer. */
@@ -46,6 +51,29 @@ static bool is_closed(const struct controller_config *config)
     return config->goal == GOAL_HOLD && config->arrivals == ARRIVALS_CLOSED;
 }
 
+static bool is_search(const struct controller_config *config)
+{
+    return config->goal == GOAL_MAXIMIZE || config->goal == GOAL_MAXIMIZE_WHILE;
+}
+
+static double search_least(const struct controller_config *config)
+{
+    return fmin(fmax(config->concurrency_min, WORKERS_LEAST), config->concurrency_max);
+}
+
+/** Up to where the search may go now. */
+static double search_most(const struct controller_config *config, const struct controller *state)
+{
+    if (config->goal == GOAL_MAXIMIZE)
+        return config->concurrency_max;
+    return law_while_cap(&state->bounds, search_least(config), config->concurrency_max);
+}
+
+static double precision(const struct controller_config *config)
+{
+    return config->precision > 0.0 ? config->precision : PRECISION;
+}
+
 static bool generator_is_bound(const struct controller *state)
 {
     return state->generator_ticks >= GENERATOR_TICKS;
@@ -66,9 +94,33 @@ static void watch_throughput(struct controller *state, const struct controller_c
     double expected = 1.0; /* in this tick */
     if (config->goal == GOAL_HOLD)
         expected = goal * (double)seen->interval_ns / 1e9;
-    bool idle = seen->completed + seen->failed == 0 && goal > 0.0;
+    bool idle = seen->completed + seen->failed == 0 && (goal > 0.0 || is_search(config));
     state->idle_ticks = idle ? state->idle_ticks + 1 : 0;
     state->missed_expected = idle ? state->missed_expected + expected : 0.0;
+}
+
+/** A generator that gives no more ends the search: what is seen is its limit, not the target's. */
+static void search_step(const struct controller_config *config, struct controller *state,
+                        const struct observation *seen)
+{
+    struct law_maximize *law = &state->maximize;
+    if (generator_is_bound(state)) {
+        law_maximize_start(law, law->command);
+        return;
+    }
+    if (config->goal == GOAL_MAXIMIZE_WHILE)
+        law_while_step(&state->bounds,
+                       (struct while_bounds){.latency_s = config->latency_bound_ns / 1e9,
+                                             .error_share_max = config->error_share_max},
+                       search_least(config), law->climbing, seen);
+    double most = search_most(config, state);
+    law_maximize_step(law, search_least(config), most, precision(config), seen);
+    bool bounded = most < config->concurrency_max && law->phase == MAXIMIZE_HOLD &&
+                   law->command >= BOUND_SHARE * most;
+    if (bounded)
+        state->bounded_ticks++;
+    else if (law->phase != MAXIMIZE_PROBE)
+        state->bounded_ticks = 0;
 }
 
 /** One whole tick goes into what is known. */
@@ -84,6 +136,8 @@ static void learn(const struct controller_config *config, struct controller *sta
     else if (is_closed(config))
         law_hold_closed_step(&state->closed, goal, config->concurrency_max, seen,
                              generator_is_bound(state));
+    else if (is_search(config))
+        search_step(config, state, seen);
 }
 
 /** What the law would run if nobody set a ceiling. */
@@ -100,6 +154,8 @@ static struct control_advice advise(const struct controller_config *config,
         advice.concurrency = goal;
         if (is_closed(config))
             advice.concurrency = goal > 0.0 ? state->closed.command : 0.0;
+        if (is_search(config))
+            advice.concurrency = state->maximize.command;
         advice.floor = advice.concurrency;
     }
     return advice;
@@ -123,6 +179,17 @@ static bool is_met(const struct controller_config *config, const struct controll
     return fabs(state->throughput_per_s - goal) <= STEADY_SHARE * goal + STEADY_SIGMAS * noise;
 }
 
+static enum control_status judge_search(const struct controller_config *config,
+                                        const struct controller *state)
+{
+    const struct law_maximize *law = &state->maximize;
+    if (state->bounded_ticks > 0 || state->bounds.violated_ticks >= HOPELESS_TICKS)
+        return CONTROL_BOUNDED;
+    if (law->phase != MAXIMIZE_SEARCH && law->stopped_short)
+        return CONTROL_AT_MAXIMUM;
+    return law_maximize_converged(law, precision(config)) ? CONTROL_SATURATED : CONTROL_RAMPING;
+}
+
 /** The first that is true, from what makes all else meaningless down to what is all right. */
 static enum control_status judge(const struct controller_config *config,
                                  const struct controller *state, double goal, bool at_maximum)
@@ -134,6 +201,8 @@ static enum control_status judge(const struct controller_config *config,
         return CONTROL_NO_DATA;
     if (generator_is_bound(state))
         return CONTROL_GENERATOR_BOUND;
+    if (is_search(config))
+        return judge_search(config, state);
     if (at_maximum && (config->goal == GOAL_CONCURRENCY || !met))
         return CONTROL_AT_MAXIMUM;
     if (saturated)
@@ -141,10 +210,32 @@ static enum control_status judge(const struct controller_config *config,
     return met ? CONTROL_STEADY : CONTROL_RAMPING;
 }
 
+/** The answer of a search, and what set it. */
+static void name_answer(const struct controller_config *config, const struct controller *state,
+                        struct control_advice *advice)
+{
+    const struct law_maximize *law = &state->maximize;
+    if (advice->status == CONTROL_BOUNDED) {
+        advice->bound =
+            law_while_is_by_errors(&state->bounds) ? CONTROL_BY_ERRORS : CONTROL_BY_LATENCY;
+        advice->converged = state->bounded_ticks >= BOUNDED_TICKS;
+        advice->ceiling_per_s = state->throughput_per_s;
+        advice->ceiling_concurrency = state->in_flight_mean;
+    } else if (advice->status == CONTROL_SATURATED) {
+        advice->converged = true;
+        advice->ceiling_per_s = exp(law->held.throughput);
+        advice->ceiling_concurrency = law->answer;
+    } else if (advice->status == CONTROL_AT_MAXIMUM) {
+        advice->converged = law_maximize_converged(law, precision(config));
+    }
+}
+
 static void name_ceiling(const struct controller_config *config, const struct controller *state,
                          struct control_advice *advice)
 {
-    if (advice->status == CONTROL_SATURATED) {
+    if (is_search(config) && advice->status != CONTROL_GENERATOR_BOUND) {
+        name_answer(config, state, advice);
+    } else if (advice->status == CONTROL_SATURATED) {
         const struct knee *knee = is_open(config) ? &state->open.knee : &state->closed.knee;
         advice->ceiling_per_s = knee->throughput_per_s;
         advice->ceiling_concurrency = knee->concurrency;
@@ -160,13 +251,13 @@ static void start_at(struct controller *state, double concurrency)
     state->open.floor = concurrency;
     state->open.cap = fmax(state->open.cap, concurrency);
     state->closed.command = concurrency;
+    law_maximize_start(&state->maximize, concurrency);
 }
 
 struct control_advice controller_step(const struct controller_config *config,
                                       struct controller *state, double goal, uint32_t generators,
                                       const struct observation *seen)
 {
-    CHECK(config->goal == GOAL_HOLD || config->goal == GOAL_CONCURRENCY);
     CHECK(config->interval_ns > 0);
     CHECK(config->concurrency_max > 0.0);
     CHECK(goal >= 0.0 && isfinite(goal));
@@ -176,6 +267,7 @@ struct control_advice controller_step(const struct controller_config *config,
         *state = (struct controller){0};
         law_hold_open_start(&state->open, goal, generators);
         law_hold_closed_start(&state->closed, goal, generators);
+        law_maximize_start(&state->maximize, generators);
         if (config->concurrency_start > 0.0)
             start_at(state, config->concurrency_start);
     } else {

@@ -6,6 +6,8 @@
 #define CLOBBER_CONTROL_CONTROLLER_H
 
 #include "common/control/law_hold.h"
+#include "common/control/law_maximize.h"
+#include "common/control/law_while.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -70,12 +72,15 @@ struct controller_config {
 struct controller {
     struct law_hold_open open;
     struct law_hold_closed closed;
+    struct law_maximize maximize;
+    struct law_while bounds;
     uint32_t silent_ticks;    /* in a row without any report */
     uint32_t idle_ticks;      /* in a row in which nothing ended */
     double missed_expected;   /* requests that should have ended in those */
     uint32_t generator_ticks; /* evidence that the load generators give no more */
     double throughput_per_s;  /* smoothed */
     double in_flight_mean;    /* of the last whole tick */
+    uint32_t bounded_ticks;   /* in a row at a bound of `while` */
     enum control_status status;
 };
 

@@ -250,6 +250,102 @@ static void a_fixed_concurrency_at_the_ceiling_fits_and_above_does_not(void **st
     assert_int_equal(advice.status, CONTROL_AT_MAXIMUM);
 }
 
+static const struct controller_config search = {.goal = GOAL_MAXIMIZE,
+                                                .interval_ns = TICK_NS,
+                                                .concurrency_max = 10000,
+                                                .error_share_max = 1.0};
+
+/** `workers` at a target of 10 ms and 5000/s. */
+static struct observation searched(double workers)
+{
+    double rate_per_s = fmin(100.0 * workers, 5000.0);
+    struct observation seen = answered(rate_per_s, workers / rate_per_s * 1e3);
+    seen.latency_ns_quantile = seen.latency_ns_mean;
+    return seen;
+}
+
+static struct control_advice run_search(const struct controller_config *config,
+                                        struct controller *state, double load, int ticks)
+{
+    struct control_advice advice = controller_step(config, state, 0, 2, NULL);
+    for (int i = 0; i < ticks; i++) {
+        struct observation seen = searched(advice.concurrency);
+        seen.generator_load = load;
+        advice = controller_step(config, state, 0, 2, &seen);
+    }
+    return advice;
+}
+
+static void a_search_ramps_and_then_names_the_knee(void **state)
+{
+    (void)state;
+    struct controller controller = {0};
+
+    struct control_advice early = run_search(&search, &controller, -1, 10);
+    assert_int_equal(early.status, CONTROL_RAMPING);
+    assert_false(early.converged);
+
+    struct control_advice late = run_search(&search, &controller, -1, 80);
+    assert_int_equal(late.status, CONTROL_SATURATED);
+    assert_true(late.converged);
+    assert_near(late.ceiling_per_s, 5000, 50);
+    assert_near(late.ceiling_concurrency, 51, 2.5);
+}
+
+static void a_search_with_busy_generators_never_ends(void **state)
+{
+    (void)state;
+    struct controller controller = {0};
+
+    struct control_advice advice = run_search(&search, &controller, 0.95, 100);
+
+    assert_int_equal(advice.status, CONTROL_GENERATOR_BOUND);
+    assert_false(advice.converged);
+}
+
+static void a_search_stopped_by_the_ceiling_says_so(void **state)
+{
+    (void)state;
+    struct controller_config config = search;
+    config.concurrency_max = 20;
+    struct controller controller = {0};
+
+    struct control_advice advice = run_search(&config, &controller, -1, 50);
+
+    assert_int_equal(advice.status, CONTROL_AT_MAXIMUM);
+    assert_near(advice.concurrency, 20, 0);
+}
+
+static void a_search_under_a_bound_stays_under_it_and_names_it(void **state)
+{
+    (void)state;
+    struct controller_config config = search;
+    config.goal = GOAL_MAXIMIZE_WHILE;
+    config.latency_bound_ns = 10.2e6; /* of 10 ms without a queue */
+    struct controller controller = {0};
+
+    struct control_advice advice = run_search(&config, &controller, -1, 70);
+
+    assert_int_equal(advice.status, CONTROL_BOUNDED);
+    assert_int_equal(advice.bound, CONTROL_BY_LATENCY);
+    assert_true(advice.concurrency <= 51);
+}
+
+static void a_search_under_a_bound_out_of_reach_ends_at_the_fewest(void **state)
+{
+    (void)state;
+    struct controller_config config = search;
+    config.goal = GOAL_MAXIMIZE_WHILE;
+    config.latency_bound_ns = 5e6; /* of 10 ms without a queue */
+    config.concurrency_min = 1;
+    struct controller controller = {0};
+
+    struct control_advice advice = run_search(&config, &controller, -1, 100);
+
+    assert_int_equal(advice.status, CONTROL_BOUNDED);
+    assert_near(advice.concurrency, 1, 0);
+}
+
 static void the_same_history_gives_the_same_advice(void **state)
 {
     (void)state;
@@ -282,6 +378,11 @@ int main(void)
         cmocka_unit_test(saturation_is_named_with_its_rate_and_drops_sooner),
         cmocka_unit_test(a_fixed_concurrency_is_given_as_it_is),
         cmocka_unit_test(a_fixed_concurrency_at_the_ceiling_fits_and_above_does_not),
+        cmocka_unit_test(a_search_ramps_and_then_names_the_knee),
+        cmocka_unit_test(a_search_with_busy_generators_never_ends),
+        cmocka_unit_test(a_search_stopped_by_the_ceiling_says_so),
+        cmocka_unit_test(a_search_under_a_bound_stays_under_it_and_names_it),
+        cmocka_unit_test(a_search_under_a_bound_out_of_reach_ends_at_the_fewest),
         cmocka_unit_test(the_same_history_gives_the_same_advice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

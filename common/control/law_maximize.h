@@ -1,0 +1,72 @@
+/** Finds the knee: the fewest requests in flight that get almost all the throughput there is, and
+ *  stays there.
+ *
+ *  It keeps a small table of levels that were tried, each a number of workers with the throughput
+ *  seen there, and asks of the table alone what to try next: climb while more workers bring more
+ *  answers, then close in on the knee between a level that falls short and one that does not. ln X
+ *  over ln N is concave for queues and for Gunther's universal scalability law, and its slope is
+ *  at most 1 (Little 1961): both bound where the knee can be, so a few levels are enough. Pure.
+ *  docs/control.md has the derivation and where each constant comes from. */
+#ifndef CLOBBER_CONTROL_LAW_MAXIMIZE_H
+#define CLOBBER_CONTROL_LAW_MAXIMIZE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct observation;
+
+/** One number of workers and what was seen with it. Natural logarithms. */
+struct maximize_level {
+    double in_flight;  /* ln N, measured */
+    double throughput; /* ln X, in answers per second */
+    double samples;    /* that went into it */
+};
+
+#define MAXIMIZE_LEVELS_MAX 16
+
+enum maximize_phase {
+    MAXIMIZE_SEARCH, /* tries levels */
+    MAXIMIZE_HOLD,   /* stays at the answer */
+    MAXIMIZE_PROBE   /* tries a little less, for a knee that has come down cannot be seen from above
+                      */
+};
+
+/** Plain data; law_maximize_start() first. */
+struct law_maximize {
+    enum maximize_phase phase;
+    double command;                                    /* workers to run */
+    struct maximize_level levels[MAXIMIZE_LEVELS_MAX]; /* of this search, fewest workers first */
+    uint32_t level_count;
+    struct maximize_level here; /* what is being measured at `command` */
+    struct maximize_level held; /* the answer, as seen since it is held */
+    double answer;              /* workers, while held */
+    double latency;             /* ln of the latency without a queue, N/X where X follows N */
+    bool latency_known;
+    double walk;        /* ln of the next step down where no level falls short yet */
+    bool climbing;      /* `here` is above all levels of the table */
+    bool stopped_short; /* a climb that would pay is stopped by the ceiling */
+    double noise;       /* variance of ln X from sample to sample */
+    double noise_count; /* differences that went into it */
+    double before;      /* ln X of the last sample at this command; good from the second on */
+    uint32_t odd;       /* samples in a row that do not fit the level */
+    double rise, fall;  /* two-sided CUSUM while held */
+    uint32_t age_ticks; /* since `command` was given */
+    double ratio;       /* workers commanded to those measured in flight */
+    double in_flight_before;
+    /* Since the last sample: */
+    double time_s, worker_s, answers, latency_s, ended;
+};
+
+/** Where to start: `concurrency` workers. */
+void law_maximize_start(struct law_maximize *law, double concurrency);
+
+/** One whole tick. `law->command` is what to run next, from `least` to `most`. `precision` (above
+ *  0): half the 95 % interval of a throughput, as a share, at which two can be told apart well
+ *  enough. */
+void law_maximize_step(struct law_maximize *law, double least, double most, double precision,
+                       const struct observation *seen);
+
+/** Whether the search is over and the answer known to `precision`. */
+bool law_maximize_converged(const struct law_maximize *law, double precision);
+
+#endif

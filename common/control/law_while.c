@@ -1,0 +1,141 @@
+#include "common/control/law_while.h"
+
+#include "common/base/check.h"
+#include "common/control/controller.h"
+
+#include <math.h>
+#include <string.h>
+
+#define AIM_SHARE    0.95   /* of the bound: room for a quantile's noise */
+#define GAIN_BELOW   0.6    /* of the workers that the distance to the aim is worth, ... */
+#define GAIN_BEYOND  0.9    /* ... once beyond the bound */
+#define FOLLOW_UP    0.25   /* of the way to the target, a tick, ... */
+#define FOLLOW_DOWN  0.7    /* ... once beyond the bound */
+#define CLIMB_TICKS  2u     /* older ones were seen with far fewer workers */
+#define CLIMB_SHARE  0.81   /* of the bound; below it a climb is not to be slowed, ... */
+#define CLIMB_FACTOR 1.3    /* ... to less than this */
+#define FAR_BEYOND   1.15   /* of the bound, twice in a row, is no noise */
+#define ENDED_FEW    300.0  /* in the window: too few for a quantile; the least of them is taken */
+#define CAP_MOST     1.4    /* of what is in flight, and four workers: no wind-up */
+#define CAP_LEAST    0.35   /* of what is in flight: never all at once */
+#define ERRORS_STEP  0.95   /* of what is in flight, while there are too many errors */
+#define ERRORS_RELAX 1.0008 /* a tick: 5 % in six seconds */
+
+/** What the last few ticks say together. */
+struct view {
+    double quantile_s, in_flight, throughput_per_s, error_share;
+};
+
+static double middle(const struct while_tick *ticks, uint32_t count)
+{
+    double sorted[WHILE_RECENT] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t j = i;
+        for (; j > 0 && sorted[j - 1] > ticks[i].quantile_s; j--)
+            sorted[j] = sorted[j - 1];
+        sorted[j] = ticks[i].quantile_s;
+    }
+    return 0.5 * (sorted[(count - 1) / 2] + sorted[count / 2]);
+}
+
+static struct view look(const struct law_while *law, double bound_s, bool climbing)
+{
+    const struct while_tick *recent = law->recent;
+    uint32_t count = climbing && law->recent_count > CLIMB_TICKS ? CLIMB_TICKS : law->recent_count;
+    struct view view = {0};
+    double ended = 0.0;
+    double failed = 0.0;
+    double least_s = INFINITY;
+    for (uint32_t i = 0; i < count; i++) {
+        view.in_flight += recent[i].in_flight / count;
+        view.throughput_per_s += recent[i].throughput_per_s / count;
+        ended += recent[i].ended;
+        failed += recent[i].failed;
+        least_s = fmin(least_s, recent[i].quantile_s);
+    }
+    view.error_share = failed / fmax(ended, 1.0);
+    view.quantile_s = ended < ENDED_FEW ? least_s : middle(recent, count);
+    if (count >= 2) { /* a jump is followed before it fills half the window */
+        double both = fmin(recent[0].quantile_s, recent[1].quantile_s);
+        if (both > FAR_BEYOND * bound_s && both > view.quantile_s) {
+            view.quantile_s = both;
+            view.in_flight = 0.5 * (recent[0].in_flight + recent[1].in_flight);
+            view.throughput_per_s = 0.5 * (recent[0].throughput_per_s + recent[1].throughput_per_s);
+        }
+    }
+    return view;
+}
+
+static void follow_latency(struct law_while *law, double bound_s, bool climbing, struct view view)
+{
+    bool beyond = view.quantile_s > bound_s;
+    double worth = (AIM_SHARE * bound_s - view.quantile_s) * view.throughput_per_s;
+    double target = view.in_flight + (beyond ? GAIN_BEYOND : GAIN_BELOW) * worth;
+    target = fmax(target, CAP_LEAST * view.in_flight);
+    double cap = law->latency_cap > 0.0 ? law->latency_cap : target;
+    if (beyond)
+        cap = fmin(cap, view.in_flight);
+    if (climbing && !beyond) {
+        cap = view.in_flight + worth;
+        if (view.quantile_s < CLIMB_SHARE * bound_s)
+            cap = fmax(cap, CLIMB_FACTOR * view.in_flight + 1.0);
+    } else if (climbing) {
+        cap = target;
+    } else {
+        cap += (beyond ? FOLLOW_DOWN : FOLLOW_UP) * (target - cap);
+    }
+    if (!climbing)
+        cap = fmin(cap, CAP_MOST * view.in_flight + 4.0);
+    law->latency_cap = fmax(cap, CAP_LEAST * view.in_flight);
+}
+
+static void follow_errors(struct law_while *law, double share_max, struct view view)
+{
+    if (view.error_share > share_max) {
+        double lower = ERRORS_STEP * view.in_flight;
+        law->error_cap = law->error_cap > 0.0 ? fmin(law->error_cap, lower) : lower;
+    } else {
+        law->error_cap *= ERRORS_RELAX;
+    }
+}
+
+void law_while_step(struct law_while *law, struct while_bounds bounds, double least, bool climbing,
+                    const struct observation *seen)
+{
+    CHECK(least > 0.0);
+    double ended = (double)(seen->completed + seen->failed);
+    if (ended <= 0.0 || seen->in_flight_mean <= 0.0 || seen->throughput_per_s <= 0.0)
+        return;
+    memmove(&law->recent[1], &law->recent[0], sizeof law->recent - sizeof law->recent[0]);
+    law->recent[0] = (struct while_tick){.quantile_s = seen->latency_ns_quantile / 1e9,
+                                         .in_flight = seen->in_flight_mean,
+                                         .throughput_per_s = seen->throughput_per_s,
+                                         .ended = ended,
+                                         .failed = (double)seen->failed};
+    if (law->recent_count < WHILE_RECENT)
+        law->recent_count++;
+    struct view view = look(law, bounds.latency_s, climbing);
+    if (bounds.latency_s > 0.0)
+        follow_latency(law, bounds.latency_s, climbing, view);
+    if (bounds.error_share_max < 1.0)
+        follow_errors(law, bounds.error_share_max, view);
+    bool violated = (bounds.latency_s > 0.0 && view.quantile_s > bounds.latency_s) ||
+                    view.error_share > bounds.error_share_max;
+    bool at_least = seen->in_flight_mean <= 1.05 * least;
+    law->violated_ticks = violated && at_least ? law->violated_ticks + 1 : 0;
+}
+
+double law_while_cap(const struct law_while *law, double least, double most)
+{
+    double cap = most;
+    if (law->latency_cap > 0.0)
+        cap = fmin(cap, law->latency_cap);
+    if (law->error_cap > 0.0)
+        cap = fmin(cap, law->error_cap);
+    return fmax(cap, least);
+}
+
+bool law_while_is_by_errors(const struct law_while *law)
+{
+    return law->error_cap > 0.0 && (law->latency_cap <= 0.0 || law->error_cap < law->latency_cap);
+}
