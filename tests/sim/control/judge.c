@@ -33,7 +33,7 @@ static int piece_from(const struct record *record, int index)
 
 static double throughput(const struct record *record, int k)
 {
-    return (double)record->ticks[k].seen.completed / FLEET_TICK_S;
+    return record->ticks[k].completed / FLEET_TICK_S;
 }
 
 /** Mean throughput around tick `k`. */

@@ -33,10 +33,18 @@ static struct fleet_config frozen(const struct fleet_config *fleet, double at_s)
             break;
         case PLANT_SERVERS:
             servers *= change.factor;
+            still.plant.usl_per_s *= change.factor;
             break;
-        case PLANT_WARM_UP:
-            still.plant.service_s /= change.factor + (1.0 - change.factor) * passed;
+        case PLANT_SPEED:
+            still.plant.service_s /= change.factor;
+            still.plant.usl_per_s *= change.factor;
             break;
+        case PLANT_WARM_UP: {
+            double speed = change.factor + (1.0 - change.factor) * passed;
+            still.plant.service_s /= speed;
+            still.plant.usl_per_s *= speed;
+            break;
+        }
         case PLANT_PAUSES:
             change.from_s = 0.0;
             change.to_s = FOREVER_S;
@@ -104,7 +112,7 @@ struct fixed_run oracle_fixed(const struct scenario *scenario, double at_s, doub
             continue;
         due += tick.due;
         run.late_share += tick.late;
-        completed += (double)tick.seen.completed;
+        completed += tick.completed;
         failed += (double)tick.seen.failed;
         quantiles[k - settling] = tick.seen.latency_ns_quantile / 1e9;
     }

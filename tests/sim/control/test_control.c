@@ -35,7 +35,7 @@ static const struct bound bounds[] = {
     {"closed latency x4", 0, 1.1, 11, 20, 0.5},
     {"closed agent lost", 0, 1.1, 11, 8, 0.6},
     {"closed noisy", 0, 1.1, 13, 0, 2.0},
-    {"closed slow x3", 0, 1.2, 20, 32, 1.5},
+    {"closed slow x3", 0, 1.2, 20, 48, 1.5},
     {"closed steps", 0, 1.1, 11, 10, 0.5},
     {"closed 30/s", 0, 1.1, 2, 0, 3.0},
 };
