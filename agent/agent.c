@@ -87,6 +87,17 @@ static void agent_step(struct agent *agent, uint64_t now_ns, const struct member
     member_step(agent->member, now_ns, event, agent_perform, agent);
 }
 
+static const struct engine_driver *choose_engine(enum engine_choice choice, struct error *error)
+{
+    struct error why = {0};
+    const struct engine_driver *driver = engine_choose(choice, &why);
+    if (driver == NULL)
+        error_set(error, ERROR_SYSTEM, PLACE_NONE, "--engine uring: %s", why.message);
+    else if (why.kind != ERROR_NONE)
+        log_line(LOG_INFO, "no io_uring here, so epoll: %s", why.message);
+    return driver;
+}
+
 /* A pool for the assignment, or why not. */
 static bool agent_configure(struct agent *agent, const struct assignment *assignment,
                             struct decline *decline)
@@ -95,8 +106,10 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
     decline->code = DECLINE_TARGET;
     if (reach_target(&agent->options->allow, assignment, &agent->address, &error)) {
         decline->code = DECLINE_RESOURCE;
-        agent->pool = pool_create(assignment, &agent->address, agent->options->lanes,
-                                  agent->options->engine, &error);
+        const struct engine_driver *driver = choose_engine(agent->options->engine, &error);
+        if (driver != NULL)
+            agent->pool =
+                pool_create(assignment, &agent->address, agent->options->lanes, driver, &error);
     }
     if (agent->pool == NULL) {
         snprintf(decline->sentence, sizeof decline->sentence, "%.*s", (int)NAME_BYTES_MAX,

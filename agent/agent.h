@@ -3,6 +3,7 @@
 #define CLOBBER_AGENT_AGENT_H
 
 #include "agent/allow.h"
+#include "agent/engine.h"
 #include "agent/pool.h"
 #include "common/base/flags.h"
 #include "common/base/limits.h"
@@ -19,7 +20,7 @@ struct agent_options {
     uint64_t max_rate_milli;
     uint64_t max_duration_ns; /* 0: none */
     uint32_t lanes;
-    enum pool_engine engine;
+    enum engine_choice engine;
     bool once;
     bool embedded; /* a child of `clobber run`: ends with it, and leaves the talking to it */
 };

@@ -84,16 +84,16 @@ static bool take_lanes(void *context, const char *value, struct error *error)
 
 static bool take_engine(void *context, const char *value, struct error *error)
 {
-    enum pool_engine *engine = &((struct agent_options *)context)->engine;
+    enum engine_choice *engine = &((struct agent_options *)context)->engine;
     if (strcmp(value, "auto") == 0)
-        *engine = POOL_ENGINE_AUTO;
+        *engine = ENGINE_AUTO;
     else if (strcmp(value, "epoll") == 0)
-        *engine = POOL_ENGINE_EPOLL;
+        *engine = ENGINE_EPOLL;
     else if (strcmp(value, "uring") == 0)
-        return error_set(error, ERROR_USAGE, PLACE_NONE, "uring is not built yet; give auto");
+        *engine = ENGINE_URING;
     else
-        return error_set(error, ERROR_USAGE, PLACE_NONE, "'%s' is no engine; give auto or epoll",
-                         value);
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "'%s' is no engine; give auto, uring or epoll", value);
     return true;
 }
 
@@ -131,7 +131,7 @@ static const struct flag rows[] = {
     {"max-rate", 0, "RATE", "none", "requests per second at most", take_max_rate, false},
     {"max-duration", 0, "DURATION", "none", "a longer run is declined", take_max_duration, false},
     {"lanes", 0, "N", "a core each", "threads that carry load", take_lanes, false},
-    {"engine", 0, "ENGINE", "auto", "auto or epoll", take_engine, false},
+    {"engine", 0, "ENGINE", "auto", "auto, uring or epoll", take_engine, false},
     {"secret-key", 0, "FILE", NULL, "not built yet", take_key, false},
     {"server-key", 0, "FILE", NULL, "not built yet", take_key, false},
     {"embedded", 0, NULL, NULL, "end with the parent process; what clobber run gives its children",

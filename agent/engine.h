@@ -1,5 +1,5 @@
 /** Connections on one thread: connect, send, and be told what became of it; whatever makes the
- *  completions (epoll today). Chosen once, when a lane is made.
+ *  completions (io_uring, or epoll). Chosen once, when a pool is made.
  *
  *  An engine moves bytes and knows nothing of requests, deadlines or clocks. */
 #ifndef CLOBBER_AGENT_ENGINE_H
@@ -24,8 +24,9 @@ struct connection {
     bool open;
     bool connecting;
     int descriptor;      /* of the implementation, as all below */
-    uint32_t watched;    /* the events it is registered for */
-    const uint8_t *rest; /* borrowed: not yet taken by the kernel */
+    uint32_t slot;       /* uring: where it is in the engine's table */
+    uint32_t watched;    /* epoll: the events it is registered for */
+    const uint8_t *rest; /* epoll, borrowed: not yet taken by the kernel */
     size_t rest_count;
 };
 
@@ -41,6 +42,9 @@ struct engine_listener {
                      size_t count);
     /** The target closed its side (`error` 0), or the connection broke. It is closed already. */
     void (*closed)(void *context, struct connection *connection, int error);
+    /** Nothing of what the last send() said had gone out did: it failed with `error`. It is closed
+     * already. */
+    void (*unsent)(void *context, struct connection *connection, int error);
     /** Another thread called wake(). */
     void (*woken)(void *context);
 };
@@ -74,5 +78,15 @@ struct engine_driver {
 };
 
 extern const struct engine_driver engine_epoll;
+#ifdef CLOBBER_URING
+extern const struct engine_driver engine_uring;
+#endif
+
+enum engine_choice { ENGINE_AUTO, ENGINE_EPOLL, ENGINE_URING };
+
+/** The engine for `choice`. ENGINE_AUTO is io_uring where the kernel, and whatever confines this
+ *  process, let it work as needed; else epoll, and `why` says why not. NULL: ENGINE_URING does not
+ *  work here (ERROR_SYSTEM). Static. */
+const struct engine_driver *engine_choose(enum engine_choice choice, struct error *why);
 
 #endif

@@ -121,9 +121,8 @@ static bool fill(struct pool *pool, const struct address *address, uint32_t lane
 }
 
 struct pool *pool_create(const struct assignment *assignment, const struct address *address,
-                         uint32_t lanes, enum pool_engine engine, struct error *error)
+                         uint32_t lanes, const struct engine_driver *driver, struct error *error)
 {
-    (void)engine; /* one kind so far: what AUTO finds is what EPOLL asks for */
     if (lanes < 1 || lanes > LANES_MAX) {
         error_set(error, ERROR_LIMIT, PLACE_NONE, "%u lanes; give 1 to %u", lanes, LANES_MAX);
         return NULL;
@@ -136,7 +135,7 @@ struct pool *pool_create(const struct assignment *assignment, const struct addre
     pool->assignment = assignment;
     pool->answered = -1;
     pool->active = 1;
-    if (!fill(pool, address, lanes, &engine_epoll, error)) {
+    if (!fill(pool, address, lanes, driver, error)) {
         pool_destroy(pool);
         return NULL;
     }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct pool;
+struct engine_driver;
 
 /** What one agent runs. Plain data. */
 struct pool_setpoint {
@@ -22,13 +23,12 @@ struct pool_setpoint {
     uint32_t phase;
 };
 
-enum pool_engine { POOL_ENGINE_AUTO, POOL_ENGINE_EPOLL };
-
 /** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes and
- * `address`), towards `address`. NULL: ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it.
+ * `address`), towards `address`, on engines of
+ * `driver` (engine_choose()). NULL: ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it.
  */
 struct pool *pool_create(const struct assignment *assignment, const struct address *address,
-                         uint32_t lanes, enum pool_engine engine, struct error *error);
+                         uint32_t lanes, const struct engine_driver *driver, struct error *error);
 /** Cuts whatever is in flight, ends the threads, frees all. */
 void pool_destroy(struct pool *pool);
 

@@ -388,6 +388,20 @@ static void on_closed(void *context, struct connection *connection, int error)
         answer_ended(crew, worker);
 }
 
+static void on_unsent(void *context, struct connection *connection, int error)
+{
+    struct crew *crew = context;
+    struct worker *worker = (struct worker *)connection;
+    if (!worker->has_request) { /* answered before it was asked */
+        lose_idle(crew, worker, FAILURE_CLOSED);
+        return;
+    }
+    phase_of(crew, worker)->counters.bytes_sent -= worker->sent;
+    worker->sent = 0;
+    if (worker->state != WORKER_SETTLING)
+        finish(crew, worker, failed(failure_of(error, FAILURE_SEND)), false);
+}
+
 static void on_woken(void *context)
 {
     struct crew *crew = context;
@@ -399,6 +413,7 @@ static const struct engine_listener listener = {
     .sent = on_sent,
     .received = on_received,
     .closed = on_closed,
+    .unsent = on_unsent,
     .woken = on_woken,
 };
 

@@ -9,3 +9,5 @@ pkg_check_modules(MSGPACK IMPORTED_TARGET msgpack-c)
 if(NOT MSGPACK_FOUND)
   pkg_check_modules(MSGPACK REQUIRED IMPORTED_TARGET msgpack)
 endif()
+# io_uring for the lanes; without it they run on epoll.
+pkg_check_modules(URING IMPORTED_TARGET liburing>=2.3)

@@ -1,9 +1,11 @@
 /* What one lane can carry: requests per second of its own CPU, against a server that is there
  * already (nginx, or `clobber target`).
  *
- *   bench_lane 127.0.0.1:8080 [CONNECTIONS [SECONDS [RATE]]]
+ *   bench_lane 127.0.0.1:8080 [CONNECTIONS [SECONDS [RATE [ENGINE]]]]
  *
- * Without a rate its connections loop, as wrk's do; with one, requests fall due at it. */
+ * ENGINE is auto, uring or epoll. Without a rate, or at rate 0, its connections loop, as wrk's do;
+ * with one, requests fall due at it. */
+#include "agent/engine.h"
 #include "agent/pool.h"
 #include "common/base/clock.h"
 #include "common/base/net.h"
@@ -69,19 +71,25 @@ static void bench(struct pool *pool, uint64_t connections, uint64_t rate_per_s, 
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench_lane HOST:PORT [CONNECTIONS [SECONDS [RATE]]]\n");
+    fprintf(stderr, "usage: bench_lane HOST:PORT [CONNECTIONS [SECONDS [RATE [ENGINE]]]]\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || argc > 5)
+    if (argc < 2 || argc > 6)
         return usage();
     uint64_t connections = argc > 2 ? strtoull(argv[2], NULL, 10) : 64;
     double seconds = argc > 3 ? strtod(argv[3], NULL) : 5.0;
     uint64_t rate_per_s = argc > 4 ? strtoull(argv[4], NULL, 10) : 0;
 
+    const char *engine = argc > 5 ? argv[5] : "auto";
+
     struct error error = {0};
+    const struct engine_driver *driver = engine_choose(strcmp(engine, "uring") == 0   ? ENGINE_URING
+                                                       : strcmp(engine, "epoll") == 0 ? ENGINE_EPOLL
+                                                                                      : ENGINE_AUTO,
+                                                       &error);
     char host[256];
     uint16_t port = 0;
     struct address addresses[ADDRESSES_MAX];
@@ -100,13 +108,14 @@ int main(int argc, char **argv)
                       .byte_count = strlen(REQUEST)}},
     };
     struct pool *pool = NULL;
-    if (net_split(argv[1], host, sizeof host, &port, &error) &&
+    if (driver != NULL && net_split(argv[1], host, sizeof host, &port, &error) &&
         net_resolve(host, port, addresses, &count, &error))
-        pool = pool_create(&assignment, &addresses[0], 1, POOL_ENGINE_AUTO, &error);
+        pool = pool_create(&assignment, &addresses[0], 1, driver, &error);
     if (pool == NULL) {
         fprintf(stderr, "bench_lane: %s\n", error.message);
         return usage();
     }
+    printf("%s: ", driver->name);
     bench(pool, connections, rate_per_s, seconds);
     pool_destroy(pool);
     return 0;

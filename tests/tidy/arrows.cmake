@@ -12,6 +12,7 @@ set(arrows_common/main.c common/command.h common/version.h common/base)
 set(door_zmq.h proto/channel.c)
 set(door_msgpack.h proto/wire.c)
 set(door_yaml.h coordinator/yaml.c)
+set(door_liburing.h agent/engine_uring.c)
 set(door_jansson.h coordinator/json.c coordinator/json.h coordinator/report_json.c coordinator/record.c)
 
 set(wrong "")

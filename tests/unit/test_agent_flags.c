@@ -73,7 +73,6 @@ struct refused_case {
 };
 
 static const struct refused_case refused_cases[] = {
-    {"agent_refuses_an_engine_not_built", {"--engine", "uring"}, "not built yet"},
     {"agent_refuses_an_unknown_engine", {"--engine", "kqueue"}, "no engine"},
     {"agent_refuses_keys_not_built", {"--secret-key", "x"}, "not built yet"},
     {"agent_refuses_no_lane", {"--lanes", "0"}, "1 to 256"},

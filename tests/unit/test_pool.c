@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "agent/engine.h"
 #include "agent/pool.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -63,6 +64,9 @@ static struct assignment tcp_assignment(bool open_arrivals, const char *bytes)
     return assignment;
 }
 
+/* Every test runs on each engine that works here. */
+static const struct engine_driver *driver;
+
 /* `server` is taken. */
 static struct rig *rig_up(struct habits *server, struct assignment assignment, uint32_t lanes)
 {
@@ -72,7 +76,7 @@ static struct rig *rig_up(struct habits *server, struct assignment assignment, u
     rig->address = server != NULL ? habits_address(server) : habits_nobody(&rig->nobody);
     rig->assignment = assignment;
     struct error error = {0};
-    rig->pool = pool_create(&rig->assignment, &rig->address, lanes, POOL_ENGINE_AUTO, &error);
+    rig->pool = pool_create(&rig->assignment, &rig->address, lanes, driver, &error);
     assert_string_equal(error.message, "");
     assert_non_null(rig->pool);
     return rig;
@@ -837,9 +841,9 @@ static void a_workload_that_is_not_known_is_refused(void **state)
     struct address address = {0};
     struct error error = {0};
 
-    assert_null(pool_create(&assignment, &address, 1, POOL_ENGINE_AUTO, &error));
+    assert_null(pool_create(&assignment, &address, 1, driver, &error));
     assert_int_equal(error.kind, ERROR_PLAN);
-    assert_null(pool_create(&assignment, &address, 0, POOL_ENGINE_AUTO, &error));
+    assert_null(pool_create(&assignment, &address, 0, driver, &error));
     assert_int_equal(error.kind, ERROR_LIMIT);
 }
 
@@ -883,5 +887,13 @@ int main(void)
                                        .test_func = a_habit_ends_in_its_class,
                                        .initial_state = (void *)(uintptr_t)&habit_cases[i]};
     memcpy(tests + COUNT(habit_cases), plain, sizeof plain);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    driver = &engine_epoll;
+    int failures = cmocka_run_group_tests_name("epoll", tests, NULL, NULL);
+    struct error why = {0};
+    driver = engine_choose(ENGINE_URING, &why);
+    if (driver == NULL)
+        print_message("not on io_uring: %s\n", why.message);
+    else
+        failures += cmocka_run_group_tests_name("uring", tests, NULL, NULL);
+    return failures;
 }
