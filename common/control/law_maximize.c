@@ -11,24 +11,29 @@
 #define NEAR    0.08   /* of ln N: a bracket so narrow holds the answer */
 #define SPARE   0.05   /* of ln N above what Little's law allows at the least */
 #define SAME    0.02   /* of ln N: two levels so near are one */
-#define PLATEAU 0.30   /* of ln N above the knee, without 2 % more, show that there is no more */
+#define PLATEAU 0.25   /* of ln N above the knee, without 2 % more, show that there is no more */
 
 /* Climbing: */
-#define DOUBLE         0.693 /* ln 2, while X follows N, */
-#define STEADILY       0.405 /* ln 1.5, when it begins not to, or ... */
-#define QUEUE_SEEN     0.06  /* ... when latency has grown by so much of ln W */
-#define SLOPE_FREE     0.85  /* dlnX/dlnN: no queue */
-#define SLOPE_CLIMB    0.5   /* below it the knee has been passed */
-#define SLOPE_LEAST    0.15  /* for extrapolation; noise may show less than there is */
-#define RESTART        0.336 /* ln 1.4: after a change; more workers cost no throughput */
-#define WALK_FIRST     0.16  /* ln of a step down, doubled each time ... */
-#define WALK_MOST      0.7
-#define JUMP_DOWN_MOST 0.92 /* ln 2.5 at once, on Little's word */
+#define DOUBLE        0.693 /* ln 2, while latency stays, ... */
+#define STEADILY      0.405 /* ln 1.5, when it begins to grow */
+#define SLOPE_FREE    0.85  /* dlnX/dlnN: no queue */
+#define SLOPE_CLIMB   0.7   /* below it the knee has been passed, ... */
+#define CLIMB_SAMPLES 2.0   /* ... if a second sample says so too, and it is made of so many ... */
+#define CLIMB_ENDED   100.0 /* ... requests, for a mean of fewer is too noisy, ... */
+#define CLIMB_MOST    8.0   /* ... or after so many samples */
+#define QUEUE_SEEN    0.05  /* of ln W above the latency without a queue */
+#define SLOPE_LEAST   0.15  /* for extrapolation; noise may show less than there is */
+#define RESTART       0.336 /* ln 1.4: after a change; more workers cost no throughput */
+#define WALK_FIRST    0.16  /* ln of a step down, doubled each time ... */
+#define WALK_MOST     0.7
+#define JUMP_MOST     0.92 /* ln 2.5 down at once, on Little's word */
+#define TRIES_MAX     24u  /* levels of a search; each halves what is left, so six are enough */
 
 /* Samples: */
-#define SAMPLE_ENDED  8.0 /* requests, or ... */
-#define SAMPLE_S      2.0 /* ... so long */
-#define SAMPLES_MAX   40.0
+#define SAMPLE_ENDED  8.0  /* requests, or ... */
+#define SAMPLE_S      2.0  /* ... so long */
+#define SAMPLES_MAX   40.0 /* for one level: so well 4 % noise is known to 0.6 % */
+#define PERIOD_LEASTS 4.0  /* a sample takes a latency, at most so many of the least */
 #define NOISE_GAIN    0.08
 #define NOISE_COUNT   1000.0
 #define NOISE_LEAST   1e-6
@@ -38,24 +43,36 @@
 #define ODD_SIGMAS    4.0
 #define ODD_LEAST     0.10
 #define ODD_MAX       3u
-#define SETTLE_TICKS  2u
-#define SETTLE_STEADY 5u /* ticks after which workers that stand still are taken as they are */
-#define CLIMB_NEAR    0.15
-#define LEVEL_NEAR    0.03
-#define PERIOD_LEASTS 4.0
+
+/* Settling, in ticks after a command; one is its way to the agents and back: */
+#define SETTLE_TICKS 2.0
+#define SETTLE_STILL 5.0  /* then workers that stand still are taken as they are */
+#define CLIMB_NEAR   0.15 /* of the command, while climbing without a queue */
+#define LEVEL_NEAR   0.03
+#define NEAR_WORKERS 0.1
+#define STILL        0.02 /* of what is in flight, from tick to tick */
+#define RATIO_MAX    2.0  /* workers commanded to those in flight */
 
 /* While held: */
-#define HOLD_SAMPLES      80.0
-#define PROBE_STEP        0.10
-#define PROBE_FLAT        0.010 /* of ln X for the step: no knee here any more */
-#define PROBE_STEEP       0.090 /* of ln X for the step: far below the knee */
-#define PROBE_SAMPLES_MAX 12.0
-#define FOLLOW_SAMPLES    20.0 /* at a ceiling that moves */
-#define FOLLOW_MOST       1.25 /* of where the ceiling was: search on */
-#define CHANGE_DRIFT      1.0
-#define CHANGE_LIMIT      8.5
-#define CHANGE_CLIP       4.0
-#define CHANGE_SIGMA      0.012
+#define HOLD_SAMPLES  80.0
+#define HELD_FEW      3.0 /* samples without which there is nothing to compare with */
+#define PROBE_STEP    0.10
+#define PROBE_FLAT    0.010 /* of ln X for the step: no knee here any more */
+#define PROBE_STEEP   0.090 /* of ln X for the step: far below the knee */
+#define PROBE_MOST    12.0  /* samples */
+#define CHANGE_DRIFT  1.0
+#define CHANGE_LIMIT  8.5
+#define CHANGE_CLIP   4.0
+#define CHANGE_SIGMA  0.012
+#define CHANGE_YOUNG  8.0  /* a reference of few samples is as uncertain as they are */
+#define FOLLOW_MOST   1.25 /* at a ceiling that moves: of where it was, search on */
+#define FOLLOW_MEMORY 20.0 /* samples */
+
+/** What a few ticks gave together. Natural logarithms. */
+struct maximize_sample {
+    double in_flight, throughput, latency, ended;
+    bool settling; /* the workers were not all there yet */
+};
 
 static double clamp(double value, double least, double most)
 {
@@ -72,14 +89,21 @@ static double variance(const struct law_maximize *law, const struct maximize_lev
     return law->noise / fmax(level->samples, 1.0);
 }
 
+static void forget_sums(struct law_maximize *law)
+{
+    law->time_s = law->worker_s = law->answers = law->latency_s = law->ended = 0.0;
+    law->settling = false;
+}
+
 /** Runs `in_flight` (ln) from now on. */
 static void go(struct law_maximize *law, double in_flight, double least, double most)
 {
     law->command = clamp(exp(in_flight) * law->ratio, least, most);
     law->here = (struct maximize_level){0};
+    law->here_ended = 0.0;
     law->age_ticks = 0;
     law->odd = 0;
-    law->time_s = law->worker_s = law->answers = law->latency_s = law->ended = 0.0;
+    forget_sums(law);
 }
 
 void law_maximize_start(struct law_maximize *law, double concurrency)
@@ -91,18 +115,24 @@ void law_maximize_start(struct law_maximize *law, double concurrency)
 
 /* Samples ------------------------------------------------------------------ */
 
-/** Whether the workers of `command` are all there, and what ends now began with them. */
+/** Whether what ends now began with the workers of `command`; while climbing without a queue it is
+ * enough that most of them are there. */
 static bool is_settled(struct law_maximize *law, const struct observation *seen)
 {
     double in_flight = seen->in_flight_mean;
-    double reach = law->climbing ? CLIMB_NEAR : LEVEL_NEAR;
-    bool near = fabs(in_flight * law->ratio - law->command) <= fmax(reach * law->command, 0.1);
-    bool still = fabs(in_flight - law->in_flight_before) <= fmax(0.02 * in_flight, 0.1);
-    law->in_flight_before = in_flight;
+    double off = fabs(in_flight * law->ratio - law->command);
+    bool near = off <= fmax(LEVEL_NEAR * law->command, NEAR_WORKERS);
+    bool still = fabs(in_flight - law->in_flight_before) <= fmax(STILL * in_flight, NEAR_WORKERS);
     double latency_ticks = seen->latency_ns_mean / (double)seen->interval_ns;
-    double wait = latency_ticks > 1.0 ? ceil(latency_ticks) : 0.0;
-    return law->age_ticks >= SETTLE_TICKS + wait &&
-           (near || (still && law->age_ticks >= SETTLE_STEADY + wait));
+    double waited = law->age_ticks - (latency_ticks > 1.0 ? ceil(latency_ticks) : 0.0);
+    law->in_flight_before = in_flight;
+    if (waited < SETTLE_TICKS)
+        return false;
+    bool settled = near || (still && waited >= SETTLE_STILL);
+    if (settled && still && in_flight > 0.0)
+        law->ratio = clamp(law->command / in_flight, 1.0, RATIO_MAX);
+    law->settling |= !settled;
+    return settled || (law->climbing && off <= CLIMB_NEAR * law->command);
 }
 
 static void gather(struct law_maximize *law, const struct observation *seen)
@@ -130,10 +160,10 @@ static bool sample_is_whole(const struct law_maximize *law, double interval_s)
 
 /** As neighbours differ; before any do, as if answers came at random. Where far more answers come
  * than before, they are less noisy by as much, until neighbours tell. */
-static void learn_noise(struct law_maximize *law, double throughput)
+static void learn_noise(struct law_maximize *law, double throughput, double ended)
 {
     if (law->noise_count < 1.0)
-        law->noise = 0.5 / fmax(law->ended, 1.0);
+        law->noise = 0.5 / fmax(ended, 1.0);
     if (law->here.samples >= 1.0) {
         double difference = throughput - law->before;
         double seen = fmin(0.5 * difference * difference, NOISE_JUMP * law->noise);
@@ -147,6 +177,11 @@ static void learn_noise(struct law_maximize *law, double throughput)
     law->before = throughput;
 }
 
+static struct maximize_level level_of(struct maximize_sample sample)
+{
+    return (struct maximize_level){sample.in_flight, sample.throughput, 1.0};
+}
+
 static void level_add(struct maximize_level *level, double in_flight, double throughput)
 {
     level->samples += 1.0;
@@ -156,10 +191,10 @@ static void level_add(struct maximize_level *level, double in_flight, double thr
 
 /** Adds a sample to `here`. A pause of the target makes one odd sample, and is ignored; several in
  * a row are how things are now. Returns false when that contradicts the table. */
-static bool measure(struct law_maximize *law, double in_flight, double throughput)
+static bool measure(struct law_maximize *law, struct maximize_sample sample)
 {
     struct maximize_level *here = &law->here;
-    double off = throughput - here->throughput;
+    double off = sample.throughput - here->throughput;
     bool odd = here->samples >= 1.0 && fabs(off) > fmax(ODD_SIGMAS * sqrt(law->noise), ODD_LEAST);
     if (odd && here->samples < 2.0 && off > 0.0) { /* the first one was the pause */
         *here = (struct maximize_level){0};
@@ -170,7 +205,8 @@ static bool measure(struct law_maximize *law, double in_flight, double throughpu
         return true;
     if (odd)
         *here = (struct maximize_level){0};
-    level_add(here, in_flight, throughput);
+    level_add(here, sample.in_flight, sample.throughput);
+    law->here_ended += sample.ended;
     return !odd;
 }
 
@@ -189,18 +225,29 @@ static void table_put(struct law_maximize *law, struct maximize_level level)
         old->samples += level.samples;
         return;
     }
-    CHECK(law->level_count < MAXIMIZE_LEVELS_MAX);
+    if (law->level_count == MAXIMIZE_LEVELS_MAX) { /* the fewest workers are the farthest away */
+        at -= at > 0;
+        law->level_count--;
+        memmove(&law->levels[0], &law->levels[1], law->level_count * sizeof law->levels[0]);
+    }
     memmove(&law->levels[at + 1], &law->levels[at],
             (law->level_count - at) * sizeof law->levels[0]);
     law->levels[at] = level;
     law->level_count++;
 }
 
+static double sure(const struct law_maximize *law, const struct maximize_level *level)
+{
+    return level->throughput - sqrt(variance(law, level));
+}
+
+/** The level with most throughput; of lucky ones, known by few samples, one sigma is not believed.
+ */
 static uint32_t table_best(const struct law_maximize *law)
 {
     uint32_t best = 0;
     for (uint32_t i = 1; i < law->level_count; i++) {
-        if (law->levels[i].throughput > law->levels[best].throughput)
+        if (sure(law, &law->levels[i]) > sure(law, &law->levels[best]))
             best = i;
     }
     return best;
@@ -225,13 +272,11 @@ struct maximize_plan {
 static struct maximize_plan climb(const struct law_maximize *law)
 {
     const struct maximize_level *top = &law->levels[law->level_count - 1];
-    double step = RESTART;
+    double step = law->latency_known ? RESTART : DOUBLE;
     if (law->level_count > 1) {
         bool queue =
             law->latency_known && top->in_flight - top->throughput > law->latency + QUEUE_SEEN;
         step = slope(top - 1, top) >= SLOPE_FREE && !queue ? DOUBLE : STEADILY;
-    } else if (!law->latency_known) {
-        step = DOUBLE;
     }
     return (struct maximize_plan){PLAN_CLIMB, top->in_flight + step};
 }
@@ -244,7 +289,7 @@ static struct maximize_plan look_below(const struct law_maximize *law, double en
     double least = target + law->latency;
     if (enough - least <= NEAR)
         return (struct maximize_plan){PLAN_DONE, enough};
-    return (struct maximize_plan){PLAN_TRY, fmax(least + SPARE, enough - JUMP_DOWN_MOST)};
+    return (struct maximize_plan){PLAN_TRY, fmax(least + SPARE, enough - JUMP_MOST)};
 }
 
 /** Between `low`, which falls short, and `enough`. Concave: beyond `low` the slope is at most what
@@ -298,7 +343,7 @@ static void hold(struct law_maximize *law, double in_flight, double least, doubl
 static void act_on_table(struct law_maximize *law, double least, double most)
 {
     struct maximize_plan plan = {PLAN_DONE, law->levels[table_best(law)].in_flight};
-    if (law->level_count < MAXIMIZE_LEVELS_MAX)
+    if (++law->tries <= TRIES_MAX)
         plan = plan_next(law, most);
     law->climbing = plan.what == PLAN_CLIMB;
     const struct maximize_level *top = &law->levels[law->level_count - 1];
@@ -314,62 +359,92 @@ static void act_on_table(struct law_maximize *law, double least, double most)
     go(law, plan.in_flight, least, most);
 }
 
+static void forget_levels(struct law_maximize *law)
+{
+    law->level_count = 0;
+    law->tries = 0;
+    law->walk = WALK_FIRST;
+    law->latency_ended = 0.0; /* kept as a guess, until a climb tells */
+}
+
 /** All that was known is of the past, but for this. */
 static void restart(struct law_maximize *law, struct maximize_level level, double least,
                     double most)
 {
-    law->level_count = 0;
-    law->walk = WALK_FIRST;
-    law->phase = MAXIMIZE_SEARCH;
+    forget_levels(law);
     table_put(law, level);
     act_on_table(law, least, most);
 }
 
-/** Whether `here` is known well enough for the next step. */
+/** Without a queue: a mean over all such levels, so that the largest, with the most answers, counts
+ * most. */
+static void learn_latency(struct law_maximize *law, struct maximize_sample sample)
+{
+    bool fits = law->latency_ended > 0.0 && sample.latency <= law->latency + QUEUE_SEEN;
+    if (law->latency_ended > 0.0 && !fits)
+        return;
+    law->latency_ended += sample.ended;
+    if (!law->latency_known || law->latency_ended <= sample.ended)
+        law->latency = sample.latency;
+    law->latency += sample.ended / law->latency_ended * (sample.latency - law->latency);
+    law->latency_known = true;
+}
+
+/** One sample of a climb. Little's N/W with the latency of what ended has less noise than what was
+ * counted, and does not lag. Where it shows no queue it is believed at once. */
+static void climb_step(struct law_maximize *law, struct maximize_sample sample, double least,
+                       double most)
+{
+    double in_flight = sample.settling ? log(law->command / law->ratio) : sample.in_flight;
+    struct maximize_level free = {in_flight, in_flight - sample.latency, 1.0};
+    const struct maximize_level *top = NULL;
+    if (law->level_count > 0)
+        top = &law->levels[law->level_count - 1];
+    bool higher = top == NULL || in_flight > top->in_flight + SAME;
+    bool unqueued = higher && (top == NULL || slope(top, &free) >= SLOPE_FREE);
+    if (unqueued) {
+        learn_latency(law, sample);
+        table_put(law, free);
+        act_on_table(law, least, most);
+        return;
+    }
+    if (sample.settling)
+        return;
+    bool passed = higher && slope(top, &law->here) < SLOPE_CLIMB;
+    bool sure_of_it = law->here.samples >= CLIMB_SAMPLES && law->here_ended >= CLIMB_ENDED;
+    if (passed && !sure_of_it && law->here.samples < CLIMB_MOST)
+        return;
+    table_put(law, law->here);
+    act_on_table(law, least, most);
+}
+
+/** Whether `here` is known well enough beside the best one. */
 static bool is_decided(const struct law_maximize *law, double precision)
 {
     const struct maximize_level *here = &law->here;
-    if (here->samples >= SAMPLES_MAX || law->level_count == 0)
-        return true;
-    if (law->climbing) {
-        const struct maximize_level *top = &law->levels[law->level_count - 1];
-        double step = here->in_flight - top->in_flight;
-        if (step < SAME)
-            return true; /* the workers did not come */
-        double error = sqrt(variance(law, here) + variance(law, top)) / step;
-        return error < 0.15 || fabs(slope(top, here) - SLOPE_CLIMB) > 2.0 * error;
-    }
+    const struct maximize_level *best = &law->levels[table_best(law)];
     if (here->samples < 2.0)
         return false;
-    const struct maximize_level *best = &law->levels[table_best(law)];
     double error = sqrt(variance(law, here) + variance(law, best));
-    return error <= 0.5 * precision ||
+    return here->samples >= SAMPLES_MAX || error <= 0.5 * precision ||
            fabs(here->throughput - best->throughput + LOSS) > 2.0 * error;
 }
 
-static void search_step(struct law_maximize *law, double least, double most, double precision)
+/** One sample of a level below the highest one. */
+static void try_step(struct law_maximize *law, double least, double most, double precision)
 {
+    const struct maximize_level *best = &law->levels[table_best(law)];
     if (!is_decided(law, precision)) {
-        const struct maximize_level *best = &law->levels[table_best(law)];
-        if (!law->climbing && law->here.samples >= 3.0 &&
-            law->here.samples > 2.0 * best->samples) { /* the best one is what is known least */
-            double in_flight = best->in_flight;
+        if (law->here.samples >= 3.0 && law->here.samples > 2.0 * best->samples) {
+            double in_flight = best->in_flight; /* it is what is known least */
             table_put(law, law->here);
             go(law, in_flight, least, most);
         }
         return;
     }
-    struct maximize_level here = law->here;
-    if (law->climbing && law->level_count > 0) {
-        const struct maximize_level *top = &law->levels[law->level_count - 1];
-        if (here.in_flight > top->in_flight + SAME && slope(top, &here) >= SLOPE_FREE) {
-            law->latency = here.in_flight - here.throughput;
-            law->latency_known = true;
-        }
-    }
     if (law->latency_known)
-        law->latency = fmin(law->latency, here.in_flight - here.throughput);
-    table_put(law, here);
+        law->latency = fmin(law->latency, law->here.in_flight - law->here.throughput);
+    table_put(law, law->here);
     act_on_table(law, least, most);
 }
 
@@ -379,6 +454,7 @@ static void search_step(struct law_maximize *law, double least, double most, dou
 static bool has_changed(struct law_maximize *law, double throughput)
 {
     double sigma = fmax(sqrt(law->noise), CHANGE_SIGMA);
+    sigma *= sqrt(1.0 + CHANGE_YOUNG / law->held.samples);
     double off = clamp((throughput - law->held.throughput) / sigma, -CHANGE_CLIP, CHANGE_CLIP);
     law->rise = fmax(0.0, law->rise + off - CHANGE_DRIFT);
     law->fall = fmax(0.0, law->fall - off - CHANGE_DRIFT);
@@ -387,28 +463,28 @@ static bool has_changed(struct law_maximize *law, double throughput)
 
 /** At a ceiling that moves there is no throughput to compare with; a ceiling that has gone far up
  * is a reason to search on. */
-static void follow_step(struct law_maximize *law, struct maximize_level sample, double least,
+static void follow_step(struct law_maximize *law, struct maximize_sample sample, double least,
                         double most)
 {
-    law->held.samples = fmin(law->held.samples, FOLLOW_SAMPLES);
+    law->held.samples = fmin(law->held.samples, FOLLOW_MEMORY);
     level_add(&law->held, sample.in_flight, sample.throughput);
     if (law->stopped_short && law->command > FOLLOW_MOST * law->answer)
-        restart(law, sample, least, most);
+        restart(law, level_of(sample), least, most);
 }
 
-static void watch_step(struct law_maximize *law, struct maximize_level sample, double least,
+static void watch_step(struct law_maximize *law, struct maximize_sample sample, double least,
                        double most)
 {
-    if (law->held.samples >= 3.0 && has_changed(law, sample.throughput)) {
-        restart(law, sample, least, most);
+    if (law->held.samples >= HELD_FEW && has_changed(law, sample.throughput)) {
+        restart(law, level_of(sample), least, most);
         return;
     }
     double off = fabs(sample.throughput - law->held.throughput);
-    if (law->held.samples < 3.0 || off <= fmax(ODD_SIGMAS * sqrt(law->noise), ODD_LEAST))
+    if (law->held.samples < HELD_FEW || off <= fmax(ODD_SIGMAS * sqrt(law->noise), ODD_LEAST))
         level_add(&law->held, sample.in_flight, sample.throughput);
 }
 
-static void hold_step(struct law_maximize *law, struct maximize_level sample, double least,
+static void hold_step(struct law_maximize *law, struct maximize_sample sample, double least,
                       double most)
 {
     law->here.samples += 1.0;
@@ -428,15 +504,14 @@ static void probe_step(struct law_maximize *law, double least, double most)
     double error = sqrt(variance(law, &law->here) + variance(law, &law->held));
     double fall = law->held.throughput - law->here.throughput;
     bool clear = fabs(fall - PROBE_FLAT) > 2.0 * error && fabs(fall - PROBE_STEEP) > 2.0 * error;
-    if (law->here.samples < 2.0 || (!clear && law->here.samples < PROBE_SAMPLES_MAX))
+    if (law->here.samples < 2.0 || (!clear && law->here.samples < PROBE_MOST))
         return;
     if (fall > PROBE_STEEP + 2.0 * error) {
         restart(law, law->here, least, most);
     } else if (fall + 0.5 * error < PROBE_FLAT) {
         struct maximize_level here = law->here;
-        law->level_count = 0;
+        forget_levels(law);
         law->latency_known = false;
-        law->walk = WALK_FIRST;
         table_put(law, here);
         table_put(law, law->held);
         act_on_table(law, least, most);
@@ -447,8 +522,29 @@ static void probe_step(struct law_maximize *law, double least, double most)
 
 bool law_maximize_converged(const struct law_maximize *law, double precision)
 {
-    return law->phase != MAXIMIZE_SEARCH && law->held.samples >= 3.0 &&
+    return law->phase != MAXIMIZE_SEARCH && law->held.samples >= HELD_FEW &&
            1.96 * sqrt(variance(law, &law->held)) <= precision;
+}
+
+static void act_on_sample(struct law_maximize *law, struct maximize_sample sample, double least,
+                          double most, double precision)
+{
+    if (!sample.settling)
+        learn_noise(law, sample.throughput, sample.ended);
+    if (law->phase == MAXIMIZE_HOLD) {
+        hold_step(law, sample, least, most);
+        return;
+    }
+    if (!sample.settling && !measure(law, sample)) {
+        restart(law, law->here, least, most);
+        return;
+    }
+    if (law->phase == MAXIMIZE_PROBE)
+        probe_step(law, least, most);
+    else if (law->climbing)
+        climb_step(law, sample, least, most);
+    else
+        try_step(law, least, most, precision);
 }
 
 void law_maximize_step(struct law_maximize *law, double least, double most, double precision,
@@ -466,20 +562,12 @@ void law_maximize_step(struct law_maximize *law, double least, double most, doub
     gather(law, seen);
     if (!sample_is_whole(law, (double)seen->interval_ns / 1e9))
         return;
-    struct maximize_level sample = {.in_flight = log(law->worker_s / law->time_s),
-                                    .throughput = log(law->answers / law->time_s),
-                                    .samples = 1.0};
-    learn_noise(law, sample.throughput);
-    law->ratio = clamp(law->command / exp(sample.in_flight), 1.0, 2.0);
-    law->time_s = law->worker_s = law->answers = law->latency_s = law->ended = 0.0;
-    if (law->phase == MAXIMIZE_HOLD) {
-        hold_step(law, sample, least, most);
-    } else if (!measure(law, sample.in_flight, sample.throughput)) {
-        restart(law, law->here, least, most);
-    } else if (law->phase == MAXIMIZE_PROBE) {
-        probe_step(law, least, most);
-    } else {
-        search_step(law, least, most, precision);
-    }
+    struct maximize_sample sample = {.in_flight = log(law->worker_s / law->time_s),
+                                     .throughput = log(law->answers / law->time_s),
+                                     .latency = log(law->latency_s / law->ended),
+                                     .ended = law->ended,
+                                     .settling = law->settling};
+    forget_sums(law);
+    act_on_sample(law, sample, least, most, precision);
     CHECK(isfinite(law->command));
 }

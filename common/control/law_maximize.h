@@ -37,24 +37,28 @@ struct law_maximize {
     double command;                                    /* workers to run */
     struct maximize_level levels[MAXIMIZE_LEVELS_MAX]; /* of this search, fewest workers first */
     uint32_t level_count;
+    uint32_t tries;             /* levels tried in this search */
     struct maximize_level here; /* what is being measured at `command` */
+    double here_ended;          /* requests that went into it */
     struct maximize_level held; /* the answer, as seen since it is held */
     double answer;              /* workers, while held */
-    double latency;             /* ln of the latency without a queue, N/X where X follows N */
+    double latency;             /* ln of the latency without a queue, as climbs have shown it */
     bool latency_known;
-    double walk;        /* ln of the next step down where no level falls short yet */
-    bool climbing;      /* `here` is above all levels of the table */
-    bool stopped_short; /* a climb that would pay is stopped by the ceiling */
-    double noise;       /* variance of ln X from sample to sample */
-    double noise_count; /* differences that went into it */
-    double before;      /* ln X of the last sample at this command; good from the second on */
-    uint32_t odd;       /* samples in a row that do not fit the level */
-    double rise, fall;  /* two-sided CUSUM while held */
-    uint32_t age_ticks; /* since `command` was given */
-    double ratio;       /* workers commanded to those measured in flight */
+    double latency_ended; /* requests that went into it in this search */
+    double walk;          /* ln of the next step down where no level falls short yet */
+    bool climbing;        /* `command` is above all levels of the table */
+    bool stopped_short;   /* the answer is the ceiling: a climb would pay */
+    double noise;         /* variance of ln X from sample to sample */
+    double noise_count;   /* pairs that went into it */
+    double before;        /* ln X of the last sample */
+    uint32_t odd;         /* samples in a row that do not fit the level */
+    double rise, fall;    /* two-sided CUSUM while held */
+    uint32_t age_ticks;   /* since `command` was given */
+    double ratio;         /* workers commanded to those measured in flight */
     double in_flight_before;
     /* Since the last sample: */
     double time_s, worker_s, answers, latency_s, ended;
+    bool settling; /* not all workers were there */
 };
 
 /** Where to start: `concurrency` workers. */

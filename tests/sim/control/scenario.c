@@ -22,11 +22,14 @@ static void ours_explain(const void *state)
     printf(" evidence %u least %.2f knee %.0f %.2f ms%s", ours->open.evidence,
            ours->open.latency_least_s * 1e3, knee->throughput_per_s, knee->latency_s * 1e3,
            knee->probing ? " probing" : "");
+    const struct law_maximize *maximize = &ours->maximize;
+    printf(" phase %d levels %u samples %.0f noise %.3f", (int)maximize->phase,
+           maximize->level_count, maximize->here.samples, sqrt(maximize->noise));
 }
 
 const struct regulator regulator_ours = {
     .name = "clobber",
-    .goals = 1u << GOAL_HOLD,
+    .goals = 1u << GOAL_HOLD | 1u << GOAL_MAXIMIZE | 1u << GOAL_MAXIMIZE_WHILE,
     .arrivals = 1u << ARRIVALS_OPEN | 1u << ARRIVALS_CLOSED,
     .state_bytes = sizeof(struct controller),
     .step = ours_step,
