@@ -403,7 +403,8 @@ static void climb_step(struct law_maximize *law, struct maximize_sample sample, 
     bool higher = top == NULL || in_flight > top->in_flight + SAME;
     bool unqueued = higher && (top == NULL || slope(top, &free) >= SLOPE_FREE);
     if (unqueued) {
-        learn_latency(law, sample);
+        if (top != NULL) /* a first level may be far above the knee */
+            learn_latency(law, sample);
         table_put(law, free);
         act_on_table(law, least, most);
         return;
