@@ -2,8 +2,6 @@
 
 #include "common/base/check.h"
 
-#include <time.h>
-
 static uint64_t clock_read_ns(clockid_t clock)
 {
     struct timespec time;
@@ -14,6 +12,13 @@ static uint64_t clock_read_ns(clockid_t clock)
 uint64_t clock_now_ns(void)
 {
     return clock_read_ns(CLOCK_BOOTTIME);
+}
+
+struct timespec clock_deadline(uint64_t wait_ns)
+{
+    uint64_t until_ns = clock_read_ns(CLOCK_MONOTONIC) + wait_ns;
+    return (struct timespec){.tv_sec = (time_t)(until_ns / NS_PER_S),
+                             .tv_nsec = (long)(until_ns % NS_PER_S)};
 }
 
 uint64_t clock_thread_cpu_ns(void)

@@ -6,9 +6,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /** CLOCK_BOOTTIME in ns: never set back, runs on through suspend. For every decision. */
 uint64_t clock_now_ns(void);
+
+/** The moment `wait_ns` from now on CLOCK_MONOTONIC, which waits for a condition are timed by. */
+struct timespec clock_deadline(uint64_t wait_ns);
 
 /** CPU time in ns that the calling thread, or the whole process, has used. */
 uint64_t clock_thread_cpu_ns(void);

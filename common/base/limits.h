@@ -52,6 +52,8 @@
 #define TUNER_INTERVAL_NS_MAX (UINT64_C(3600) * 1000000000)      /* an hour: beyond, nobody steps */
 #define TUNER_LATENCY_NS_MAX  (UINT64_C(24) * 3600 * 1000000000) /* a day: the longest batch job */
 
+#define POOL_THREADS_MAX 8192u /* a quarter of the threads that Linux lets a machine have */
+
 /* Times */
 #define TICK_MS         100u  /* the control interval: ten looks a second */
 #define LEASE_MS        2000u /* how long load may run without a word from the coordinator */

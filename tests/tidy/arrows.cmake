@@ -3,7 +3,10 @@
 set(arrows_common/base common/base)
 set(arrows_common/control common/control common/base/check.h common/base/limits.h common/base/error.h)
 set(arrows_common/clobber.c clobber/clobber.h common/sized.h common/control common/base)
+set(arrows_common/due.c common/due.h common/base)
 set(arrows_common/sized.c common/sized.h)
+set(arrows_common/tally.c common/tally.h common/base)
+set(arrows_common/tuned_pool.c clobber/pool.h common/due.h common/sized.h common/tally.h common/base)
 set(arrows_proto proto common/base)
 set(arrows_coordinator coordinator proto common/control common/base common/command.h common/version.h)
 set(arrows_agent agent proto common/control common/base common/command.h common/version.h)
@@ -22,7 +25,7 @@ foreach(room common/base common/control proto coordinator agent)
     list(APPEND all "${room}|${file}")
   endforeach()
 endforeach()
-foreach(file clobber.c main.c sized.c)
+foreach(file clobber.c due.c main.c sized.c tally.c tuned_pool.c)
   list(APPEND all "common/${file}|common/${file}")
 endforeach()
 list(APPEND all "common|common/command.h")
@@ -59,7 +62,7 @@ endforeach()
 
 # A core meets no clock, no socket, no thread. Families come by their names; proto/ is pure but for its channel.
 set(cores
-  common/clobber.c common/sized.c
+  common/clobber.c common/due.c common/sized.c common/tally.c
   agent/account.c agent/allow.c agent/backlog.c agent/http1.c agent/last_word.c agent/meter.c agent/mix.c agent/pacer.c
   agent/share.c agent/staffing.c agent/target_knobs.c agent/target_model.c agent/target_request.c agent/workload.c
   coordinator/admission.c coordinator/aggregate.c coordinator/assign.c coordinator/grants.c coordinator/ledger.c
