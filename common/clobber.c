@@ -146,8 +146,6 @@ static bool check(const struct clobber_options *options, const struct refusal *r
     if (options->goal != CLOBBER_HOLD && options->goal != CLOBBER_MAXIMIZE)
         return refuse(refusal, "goal is %d; give CLOBBER_HOLD or CLOBBER_MAXIMIZE",
                       (int)options->goal);
-    if (options->goal == CLOBBER_MAXIMIZE)
-        return refuse(refusal, "CLOBBER_MAXIMIZE is not built yet; give CLOBBER_HOLD");
     if (!(options->goal == CLOBBER_HOLD ? check_hold(options, refusal)
                                         : check_maximize(options, refusal)))
         return false;

@@ -27,6 +27,11 @@ static const struct clobber_options open_hold = {.bytes = sizeof open_hold,
                                                  .concurrency_max = 10000,
                                                  .elastic = true,
                                                  .interval_ns = TICK_NS};
+static const struct clobber_options maximize = {.bytes = sizeof maximize,
+                                                .goal = CLOBBER_MAXIMIZE,
+                                                .error_share_max = 1,
+                                                .concurrency_max = 1000,
+                                                .interval_ns = TICK_NS};
 
 static struct clobber_tuner *made(const struct clobber_options *options)
 {
@@ -139,6 +144,26 @@ static const struct refusal_case refusal_cases[] = {
      "concurrency_start is 1001; give 0 to 1000, or 0 for the tuner's choice"},
     {"a_start_that_is_no_number_is_refused", &closed_hold, REAL(concurrency_start, NAN),
      "concurrency_start is nan; give 0 to 1000, or 0 for the tuner's choice"},
+    {"a_search_that_paces_is_refused", &maximize, WORD(arrivals, 1),
+     "arrivals is 1, but CLOBBER_MAXIMIZE paces nothing; give CLOBBER_CLOSED"},
+    {"a_search_with_a_target_is_refused", &maximize, REAL(target_per_s, 5000),
+     "target_per_s is 5000, but CLOBBER_MAXIMIZE has no target; leave it 0"},
+    {"a_quantile_of_1_is_refused", &maximize, REAL(latency_quantile, 1),
+     "latency_quantile is 1; give one above 0 and below 1, as 0.99, or 0 for no bound"},
+    {"a_quantile_that_is_no_number_is_refused", &maximize, REAL(latency_quantile, NAN),
+     "latency_quantile is nan; give one above 0 and below 1, as 0.99, or 0 for no bound"},
+    {"a_quantile_without_a_bound_is_refused", &maximize, REAL(latency_quantile, 0.99),
+     "latency_quantile is 0.99 and latency_bound_ns is 0; give both, or 0 for both"},
+    {"a_bound_without_a_quantile_is_refused", &maximize, COUNTS(latency_bound_ns, 20000000),
+     "latency_quantile is 0 and latency_bound_ns is 20000000; give both, or 0 for both"},
+    {"a_bound_above_an_hour_is_refused", &maximize, COUNTS(latency_bound_ns, HOUR_NS + 1),
+     "latency_bound_ns is 3600000000001; give at most an hour, 3600000000000, or 0 for no bound"},
+    {"a_negative_share_of_errors_is_refused", &maximize, REAL(error_share_max, -0.1),
+     "error_share_max is -0.1; give a share from 0 to 1, which is no bound"},
+    {"more_errors_than_all_are_refused", &maximize, REAL(error_share_max, 1.1),
+     "error_share_max is 1.1; give a share from 0 to 1, which is no bound"},
+    {"an_elastic_search_is_refused", &maximize, TRUTH(elastic),
+     "elastic is true, which is for CLOBBER_OPEN arrivals; leave it false"},
     {"too_many_parts_are_refused", &open_hold, WORD(parts, 1000001),
      "parts is 1000001; give at most 1000000, or 0 for one"},
     {"no_interval_is_refused", &closed_hold, COUNTS(interval_ns, 0),
@@ -473,6 +498,86 @@ static void nothing_but_failures_has_a_latency_too(void **state)
     clobber_tuner_destroy(tuner);
 }
 
+/* Twenty servers of 10 ms: more workers wait in line. From ten on the tail grows, and from sixteen
+ * on there are errors. */
+static struct clobber_advice search(struct clobber_tuner *tuner, int ticks)
+{
+    struct clobber_advice advice = step(tuner, NULL);
+    for (int i = 0; i < ticks; i++) {
+        double workers = advice.concurrency;
+        struct clobber_sample sample = served(workers, fmax(10, workers / 2));
+        sample.latency_ns_at_quantile = sample.latency_ns_mean * fmax(2, workers / 5);
+        sample.failed = workers > 15 ? sample.completed / 10 : 0;
+        advice = step(tuner, &sample);
+    }
+    return advice;
+}
+
+static void the_most_that_there_is_is_found_with_the_fewest_workers(void **state)
+{
+    (void)state;
+    struct clobber_tuner *tuner = made(&maximize);
+
+    struct clobber_advice advice = search(tuner, 300);
+
+    assert_int_equal(advice.status, CLOBBER_SATURATED);
+    assert_in_range(lround(advice.concurrency), 19, 23);
+    assert_near(advice.concurrency_floor, advice.concurrency, 0);
+    assert_true(advice.ceiling_per_s > 1900 && advice.ceiling_per_s < 2300);
+    assert_in_range(lround(advice.ceiling_concurrency), 19, 23);
+    clobber_tuner_retarget(tuner, 5000); /* has no meaning here */
+    assert_int_equal(search(tuner, 300).status, CLOBBER_SATURATED);
+    clobber_tuner_destroy(tuner);
+}
+
+static void a_bound_on_latency_ends_the_search(void **state)
+{
+    (void)state;
+    struct clobber_options options = maximize;
+    options.latency_quantile = 0.99;
+    options.latency_bound_ns = 30000000; /* of fifteen workers */
+    struct clobber_tuner *tuner = made(&options);
+
+    struct clobber_advice advice = search(tuner, 600);
+
+    assert_int_equal(advice.status, CLOBBER_BOUNDED);
+    assert_int_equal(advice.bound, CLOBBER_BY_LATENCY);
+    assert_true(advice.concurrency > 12 && advice.concurrency <= 15);
+    clobber_tuner_destroy(tuner);
+}
+
+static void a_bound_that_the_fewest_workers_break_is_named_too(void **state)
+{
+    (void)state;
+    struct clobber_options options = maximize;
+    options.concurrency_min = 1;
+    options.latency_quantile = 0.99;
+    options.latency_bound_ns = 19000000; /* one alone has 20 ms */
+    struct clobber_tuner *tuner = made(&options);
+
+    struct clobber_advice advice = search(tuner, 600);
+
+    assert_near(advice.concurrency, 1, 0);
+    assert_int_equal(advice.status, CLOBBER_BOUNDED);
+    assert_int_equal(advice.bound, CLOBBER_BY_LATENCY);
+    clobber_tuner_destroy(tuner);
+}
+
+static void a_bound_on_errors_ends_the_search(void **state)
+{
+    (void)state;
+    struct clobber_options options = maximize;
+    options.error_share_max = 0.01;
+    struct clobber_tuner *tuner = made(&options);
+
+    struct clobber_advice advice = search(tuner, 600);
+
+    assert_int_equal(advice.status, CLOBBER_BOUNDED);
+    assert_int_equal(advice.bound, CLOBBER_BY_ERRORS);
+    assert_true(advice.concurrency < 17);
+    clobber_tuner_destroy(tuner);
+}
+
 /* Nonsense. */
 
 struct nonsense_case {
@@ -585,7 +690,7 @@ static void a_load_that_is_no_number_is_unknown_and_one_above_1_is_full(void **s
 static void the_same_samples_give_the_same_advice(void **state)
 {
     (void)state;
-    const struct clobber_options *goals[] = {&closed_hold, &open_hold};
+    const struct clobber_options *goals[] = {&closed_hold, &open_hold, &maximize};
     for (size_t goal = 0; goal < COUNT(goals); goal++) {
         struct clobber_tuner *left = made(goals[goal]);
         struct clobber_tuner *right = made(goals[goal]);
@@ -633,6 +738,10 @@ int main(void)
         cmocka_unit_test(work_too_fast_for_the_clock_is_held),
         cmocka_unit_test(workers_that_were_not_counted_are_reckoned_from_the_latency),
         cmocka_unit_test(nothing_but_failures_has_a_latency_too),
+        cmocka_unit_test(the_most_that_there_is_is_found_with_the_fewest_workers),
+        cmocka_unit_test(a_bound_on_latency_ends_the_search),
+        cmocka_unit_test(a_bound_that_the_fewest_workers_break_is_named_too),
+        cmocka_unit_test(a_bound_on_errors_ends_the_search),
         cmocka_unit_test(a_part_that_is_missing_makes_no_measurement),
         cmocka_unit_test(parts_that_are_not_counted_are_one_of_one),
         cmocka_unit_test(a_load_that_is_no_number_is_unknown_and_one_above_1_is_full),

@@ -137,15 +137,26 @@ static bool holds_500(const struct clobber_pool_view *view)
            fabs(view->throughput_per_s - 500) < 50;
 }
 
-static bool is_saturated(const struct clobber_pool_view *view)
+/* The maximum may be reached before the service is known to be what gives no more. */
+static bool gives_no_more(const struct clobber_pool_view *view)
+{
+    return view->status == CLOBBER_SATURATED || view->status == CLOBBER_AT_MAXIMUM;
+}
+
+static bool is_found(const struct clobber_pool_view *view)
 {
     return view->status == CLOBBER_SATURATED;
+}
+
+static bool is_bounded(const struct clobber_pool_view *view)
+{
+    return view->status == CLOBBER_BOUNDED;
 }
 
 static void threads_that_loop_hold_a_rate(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(500);
     struct clobber_pool *pool = started(&options, service_open(&service, 1000, 4 * NS_PER_MS));
 
@@ -160,7 +171,7 @@ static void threads_that_loop_hold_a_rate(void **state)
 static void a_part_of_a_worker_holds_a_rate_below_what_one_gives(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(500);
     struct clobber_pool *pool = started(&options, service_open(&service, 1000, NS_PER_MS / 2));
 
@@ -171,7 +182,7 @@ static void a_part_of_a_worker_holds_a_rate_below_what_one_gives(void **state)
 static void threads_that_take_what_is_due_hold_a_rate(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(500);
     options.arrivals = CLOBBER_OPEN;
     options.elastic = true;
@@ -188,7 +199,7 @@ static void threads_that_take_what_is_due_hold_a_rate(void **state)
 static void workers_that_do_not_grow_hold_an_open_rate_too(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(500);
     options.arrivals = CLOBBER_OPEN;
     struct clobber_pool *pool = started(&options, service_open(&service, 1000, 4 * NS_PER_MS));
@@ -197,29 +208,60 @@ static void workers_that_do_not_grow_hold_an_open_rate_too(void **state)
     clobber_pool_stop(pool);
 }
 
-static void a_rate_that_the_service_does_not_give_is_called_saturated(void **state)
+static void a_rate_that_the_service_does_not_give_is_called_so(void **state)
 {
     (void)state;
     const enum clobber_arrivals arrivals[] = {CLOBBER_CLOSED, CLOBBER_OPEN};
     for (size_t i = 0; i < COUNT(arrivals); i++) {
-        struct service service;
+        static struct service service;
         struct clobber_options options = hold(4000);
         options.arrivals = arrivals[i];
         options.elastic = arrivals[i] == CLOBBER_OPEN;
         options.concurrency_max = 200;
         struct clobber_pool *pool = started(&options, service_open(&service, 4, 4 * NS_PER_MS));
 
-        wait_until(pool, is_saturated);
+        wait_until(pool, gives_no_more);
         clobber_pool_stop(pool);
 
         assert_true(atomic_load(&service.inside_most) <= 200);
     }
 }
 
+static void the_most_that_a_service_gives_is_found(void **state)
+{
+    (void)state;
+    static struct service service;
+    struct clobber_options options = hold(0);
+    options.goal = CLOBBER_MAXIMIZE;
+    options.error_share_max = 1;
+    struct clobber_pool *pool = started(&options, service_open(&service, 5, 5 * NS_PER_MS));
+
+    struct clobber_pool_view view = wait_until(pool, is_found);
+    clobber_pool_stop(pool);
+
+    assert_true(view.concurrency >= 3 && view.concurrency <= 20);
+}
+
+static void a_latency_bound_is_measured_and_kept(void **state)
+{
+    (void)state;
+    static struct service service;
+    struct clobber_options options = hold(0);
+    options.goal = CLOBBER_MAXIMIZE;
+    options.error_share_max = 1;
+    options.concurrency_min = 1;
+    options.latency_quantile = 0.9;
+    options.latency_bound_ns = 2 * NS_PER_MS; /* which nobody can keep */
+    struct clobber_pool *pool = started(&options, service_open(&service, 5, 5 * NS_PER_MS));
+
+    wait_until(pool, is_bounded);
+    clobber_pool_stop(pool);
+}
+
 static void what_waits_for_too_long_is_not_started_and_counted(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(2000);
     options.arrivals = CLOBBER_OPEN;
     options.concurrency_max = 2; /* which give 500/s */
@@ -240,7 +282,7 @@ static void what_waits_for_too_long_is_not_started_and_counted(void **state)
 static void never_more_run_than_the_maximum(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(5000);
     options.concurrency_max = 2.5;
     struct clobber_pool *pool = started(&options, service_open(&service, 1000, NS_PER_MS));
@@ -257,7 +299,7 @@ static void stop_waits_for_what_is_in_flight(void **state)
     (void)state;
     const enum clobber_arrivals arrivals[] = {CLOBBER_CLOSED, CLOBBER_OPEN};
     for (size_t i = 0; i < COUNT(arrivals); i++) {
-        struct service service;
+        static struct service service;
         struct clobber_options options = hold(1000);
         options.arrivals = arrivals[i];
         options.concurrency_start = 8;
@@ -276,7 +318,7 @@ static void stop_waits_for_what_is_in_flight(void **state)
 static void a_pool_may_be_stopped_before_it_has_done_anything(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(1);
     options.arrivals = CLOBBER_OPEN;
 
@@ -289,7 +331,7 @@ static void a_pool_may_be_stopped_before_it_has_done_anything(void **state)
 static void work_that_fails_is_counted_apart(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(2000);
     service_open(&service, 1000, NS_PER_MS)->answer = -1;
     struct clobber_pool *pool = started(&options, &service);
@@ -306,7 +348,7 @@ static void work_that_takes_no_time_is_no_trouble(void **state)
     (void)state;
     const enum clobber_arrivals arrivals[] = {CLOBBER_CLOSED, CLOBBER_OPEN};
     for (size_t i = 0; i < COUNT(arrivals); i++) {
-        struct service service;
+        static struct service service;
         struct clobber_options options = hold(500);
         options.arrivals = arrivals[i];
         struct clobber_pool *pool = started(&options, service_open(&service, 1000, 0));
@@ -323,7 +365,7 @@ static void threads_that_cannot_be_started_are_tried_again(void **state)
     (void)state;
     const enum clobber_arrivals arrivals[] = {CLOBBER_CLOSED, CLOBBER_OPEN};
     for (size_t i = 0; i < COUNT(arrivals); i++) {
-        struct service service;
+        static struct service service;
         struct clobber_options options = hold(500);
         options.arrivals = arrivals[i];
         service_open(&service, 1000, 4 * NS_PER_MS);
@@ -339,7 +381,7 @@ static void threads_that_cannot_be_started_are_tried_again(void **state)
 static void a_pool_without_its_first_thread_is_refused(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(500);
     char message[256];
     service_open(&service, 1, 0);
@@ -375,7 +417,7 @@ static void what_no_pool_can_be_is_refused_with_a_sentence(void **state)
 static void a_view_of_no_size_is_left_alone(void **state)
 {
     (void)state;
-    struct service service;
+    static struct service service;
     struct clobber_options options = hold(1);
     struct clobber_pool *pool = started(&options, service_open(&service, 1, 0));
     struct clobber_pool_view view = {.bytes = 8, .concurrency = 7};
@@ -394,7 +436,9 @@ int main(void)
         cmocka_unit_test(a_part_of_a_worker_holds_a_rate_below_what_one_gives),
         cmocka_unit_test(threads_that_take_what_is_due_hold_a_rate),
         cmocka_unit_test(workers_that_do_not_grow_hold_an_open_rate_too),
-        cmocka_unit_test(a_rate_that_the_service_does_not_give_is_called_saturated),
+        cmocka_unit_test(a_rate_that_the_service_does_not_give_is_called_so),
+        cmocka_unit_test(the_most_that_a_service_gives_is_found),
+        cmocka_unit_test(a_latency_bound_is_measured_and_kept),
         cmocka_unit_test(what_waits_for_too_long_is_not_started_and_counted),
         cmocka_unit_test(never_more_run_than_the_maximum),
         cmocka_unit_test(stop_waits_for_what_is_in_flight),

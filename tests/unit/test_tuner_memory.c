@@ -63,6 +63,18 @@ static const struct clobber_options goals[] = {
      .target_per_s = 5000,
      .concurrency_max = 1000,
      .interval_ns = 100000000},
+    {.bytes = sizeof goals[0],
+     .goal = CLOBBER_MAXIMIZE,
+     .error_share_max = 1,
+     .concurrency_max = 1000,
+     .interval_ns = 100000000},
+    {.bytes = sizeof goals[0],
+     .goal = CLOBBER_MAXIMIZE,
+     .latency_quantile = 0.99,
+     .latency_bound_ns = 20000000,
+     .error_share_max = 0.01,
+     .concurrency_max = 1000,
+     .interval_ns = 100000000},
 };
 
 /* Ten servers of 4 ms: below the target, so that every part of a law has its turn. */

@@ -50,12 +50,12 @@ enum clobber_arrivals {
 enum clobber_status {
     /** On the way, or not yet steady. */
     CLOBBER_RAMPING,
-    /** HOLD: the rate is held. MAXIMIZE: the best number is found, and is advised. */
+    /** HOLD: the rate is held. */
     CLOBBER_STEADY,
-    /** HOLD: the service gives less than the target, whatever one runs. The advice is what gets all
-     *  there is; the ceiling is named. */
+    /** HOLD: the service gives less than the target, whatever one runs; the advice is what gets all
+     *  there is. MAXIMIZE: the search is over, and that number is advised. The ceiling is named. */
     CLOBBER_SATURATED,
-    /** MAXIMIZE: a bound stops it, and `bound` says which. */
+    /** MAXIMIZE: a bound stops it, and `bound` says which; the ceiling is named. */
     CLOBBER_BOUNDED,
     /** The caller's own CPU is full (generator_load): nothing is said about the service, and no
      *  more workers are asked for. */
