@@ -214,10 +214,10 @@ static bool is_violated(const struct record *record, int k)
     for (int j = k - 1; j <= k + 1; j++) {
         if (j < 0 || j >= record->tick_count)
             continue;
-        const struct observation *seen = &record->ticks[j].seen;
-        latency_s += seen->latency_ns_quantile / 1e9;
-        completed += (double)seen->completed;
-        failed += (double)seen->failed;
+        const struct fleet_tick *tick = &record->ticks[j];
+        latency_s += tick->seen.latency_ns_quantile / 1e9;
+        completed += tick->completed;
+        failed += tick->failed;
         count++;
     }
     return (scenario->latency_bound_s > 0.0 && latency_s > scenario->latency_bound_s * count) ||

@@ -19,6 +19,7 @@ static struct fleet_config frozen(const struct fleet_config *fleet, double at_s)
     struct fleet_config still = *fleet;
     double servers = fleet->plant.servers;
     still.lost_from_s = still.lost_to_s = 0.0;
+    still.report_loss = 0.0; /* of the measurement, not of the plant */
     for (size_t i = 0; i < PLANT_CHANGES_MAX; i++) {
         struct plant_change change = fleet->plant.changes[i];
         still.plant.changes[i] = (struct plant_change){0};
@@ -113,7 +114,7 @@ struct fixed_run oracle_fixed(const struct scenario *scenario, double at_s, doub
         due += tick.due;
         run.late_share += tick.late;
         completed += tick.completed;
-        failed += (double)tick.seen.failed;
+        failed += tick.failed;
         quantiles[k - settling] = tick.seen.latency_ns_quantile / 1e9;
     }
     run.late_share = due > 0.0 ? (run.late_share + tick.seen.backlog) / due : 0.0;
