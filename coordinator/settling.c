@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/units.h"
+#include "common/control/stats.h"
 
 #include <math.h>
 #include <string.h>
@@ -173,23 +174,6 @@ bool settling_latency_changed(struct settling *settling, struct latency_change *
     settling->latency_workers = mean.workers;
     settling->shifted_ticks = 0;
     return true;
-}
-
-double student_95(uint32_t freedom)
-{
-    CHECK(freedom >= 1);
-    static const double few[] = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447};
-    if (freedom <= COUNT(few))
-        return few[freedom - 1];
-    /* The Cornish-Fisher expansion around the normal quantile; good to 0.001 from 7 degrees on.
-     * Source: Abramowitz and Stegun 26.7.5. */
-    double z = 1.959964;
-    double n = freedom;
-    double z3 = z * z * z;
-    double z5 = z3 * z * z;
-    double z7 = z5 * z * z;
-    return z + (z3 + z) / (4.0 * n) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * n * n) +
-           (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * n * n * n);
 }
 
 /* NaN: too short to tell. Seconds are taken as independent; the controller's own memory makes them

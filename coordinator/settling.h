@@ -82,7 +82,4 @@ bool settling_latency_changed(struct settling *settling, struct latency_change *
 void settling_report(const struct settling *settling, double throughput_per_s,
                      struct report_control *control);
 
-/** Student's t, two-sided 95 %, for `freedom` degrees (1 or more). */
-double student_95(uint32_t freedom);
-
 #endif
