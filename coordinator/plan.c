@@ -250,6 +250,24 @@ struct plan *plan_load(const char *path, struct plan_errors *errors)
     return plan;
 }
 
+bool plan_searches(const struct plan *plan)
+{
+    return plan->goal == GOAL_MAXIMIZE || plan->goal == GOAL_MAXIMIZE_WHILE;
+}
+
+uint32_t plan_phase_count(const struct plan *plan)
+{
+    return plan_searches(plan) ? SEARCH_PHASES : schedule_phase_count(&plan->schedule);
+}
+
+const struct threshold *plan_bound(const struct plan *plan, enum threshold_metric metric)
+{
+    for (uint32_t i = 0; i < plan->bound_count; i++)
+        if (plan->bounds[i].metric == metric)
+            return &plan->bounds[i];
+    return NULL;
+}
+
 void plan_destroy(struct plan *plan)
 {
     if (plan == NULL)
@@ -266,6 +284,8 @@ void plan_destroy(struct plan *plan)
     }
     for (uint32_t i = 0; i < THRESHOLDS_MAX; i++)
         free(plan->thresholds[i].text);
+    for (uint32_t i = 0; i < BOUNDS_MAX; i++)
+        free(plan->bounds[i].text);
     free(plan->path);
     free(plan->text);
     free(plan->name);

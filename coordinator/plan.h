@@ -53,6 +53,8 @@ struct threshold {
     double bound; /* ns, share or per second */
 };
 
+#define BOUNDS_MAX 2u /* of `while`: a latency quantile, errors.rate */
+
 struct plan {
     char *path; /* where it was read from, for messages; "-" for stdin, the URL for one made from
                    flags */
@@ -64,8 +66,11 @@ struct plan {
     uint16_t port;
     char *target_path; /* the URL's own path and query: "/" at least */
     enum goal_kind goal;
-    enum arrivals arrivals;   /* of a hold */
-    double tolerance;         /* of a hold: 0 to 1 */
+    enum arrivals arrivals; /* of a hold */
+    double tolerance;       /* of a hold: 0 to 1 */
+    double precision;       /* of a maximize: 0 to 1 */
+    uint32_t bound_count;   /* `while` of a maximize: at most one of each metric, each `below` */
+    struct threshold bounds[BOUNDS_MAX];
     struct schedule schedule; /* goal values, duration, warm-up */
     uint64_t seed;
     uint32_t concurrency_max; /* limits.concurrency */
@@ -90,6 +95,8 @@ struct plan_flags {
     uint64_t duration_ns;
     double rate_per_s;
     uint32_t concurrency;
+    const char *const *bounds; /* --while: lines as "p(99)<20ms", or several with commas between */
+    uint32_t bound_given_count;
     const char *method;
     const char *const *headers; /* "K: V" each */
     uint32_t header_count;
@@ -108,11 +115,23 @@ struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
  * `errors`. */
 struct plan *plan_load(const char *path, struct plan_errors *errors);
 
-/** The plan that `run URL` means: hold a rate or a fixed concurrency, for 30 s unless told, of
- * which 3 s (of a run below 6 s: half) are warm-up. NULL: as plan_read(), ERROR_USAGE. */
+/** The plan that `run URL` means: hold a rate, a fixed concurrency, or neither: maximize; for 30 s
+ * unless told, of which 3 s (of a run below 6 s: half) are warm-up. NULL: as plan_read(),
+ * ERROR_USAGE. */
 struct plan *plan_from_flags(const struct plan_flags *flags, struct plan_errors *errors);
 
 void plan_destroy(struct plan *plan);
+
+/** The phases of a run whose goal searches: it stays in the last one when the search begins again,
+ * for bounds hold over all that was measured after the first answer. */
+enum search_phase { PHASE_WARMUP, PHASE_SEARCH, PHASE_ANSWER, SEARCH_PHASES };
+
+/** How many phases the run has: the schedule's, or SEARCH_PHASES. */
+uint32_t plan_phase_count(const struct plan *plan);
+/** Whether the goal is one that searches: maximize, with bounds or without. */
+bool plan_searches(const struct plan *plan);
+/** Borrows the bound of `while` on `metric`, or NULL. */
+const struct threshold *plan_bound(const struct plan *plan, enum threshold_metric metric);
 
 /** Prints the plan in full with its defaults, as YAML that reads back to an equal plan. */
 void plan_print(const struct plan *plan, FILE *stream);
@@ -120,8 +139,8 @@ void plan_print(const struct plan *plan, FILE *stream);
 /** Prints the table of keys as Markdown: the body of docs/plan.md. */
 void plan_print_reference(FILE *stream);
 
-/** "hold 5000/s", "concurrency 64", "hold 0 to 5000/s in 2 stages": the goal in words, into
- *  `text[text_bytes]`; returns `text`. */
+/** "hold 5000/s", "concurrency 64", "hold 0 to 5000/s in 2 stages", "maximize throughput while
+ *  latency.p(99) < 20ms": the goal in words, into `text[text_bytes]`; returns `text`. */
 const char *plan_goal_text(const struct plan *plan, char *text, size_t text_bytes);
 
 #endif

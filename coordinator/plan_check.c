@@ -37,11 +37,12 @@ static struct place place_of(const struct node *root, const char *section, const
 static void check_goal(struct reading *reading, const struct node *root)
 {
     const struct node *goal = node_find(root, "goal");
-    if (goal == NULL || goal->kind != NODE_MAP || node_find(goal, "maximize") != NULL)
+    if (goal == NULL || goal->kind != NODE_MAP)
         return; /* reported already */
     uint32_t given = 0;
     for (const struct node *node = goal->first; node != NULL; node = node->next) {
-        if (strcmp(node->key, "hold") != 0 && strcmp(node->key, "concurrency") != 0)
+        if (strcmp(node->key, "hold") != 0 && strcmp(node->key, "concurrency") != 0 &&
+            strcmp(node->key, "maximize") != 0)
             continue;
         if (node->kind != NODE_REFUSED && ++given == 2) {
             plan_errors_add(reading->errors, ERROR_PLAN, node->key_place,
@@ -49,8 +50,27 @@ static void check_goal(struct reading *reading, const struct node *root)
         }
     }
     if (given == 0) {
-        plan_errors_add(reading->errors, ERROR_PLAN, goal->place,
-                        "goal has neither hold nor concurrency; give exactly one of them");
+        plan_errors_add(
+            reading->errors, ERROR_PLAN, goal->place,
+            "goal has none of hold, concurrency and maximize; give exactly one of them");
+    }
+}
+
+/* Two bounds on one metric are one too many: the lower would be the bound. */
+static void check_bounds(struct reading *reading, const struct node *root)
+{
+    struct plan *plan = reading->plan;
+    if (plan->bound_count == 0)
+        return;
+    plan->goal = GOAL_MAXIMIZE_WHILE;
+    for (uint32_t i = 1; i < plan->bound_count; i++) {
+        if (plan->bounds[i].text != NULL && plan->bounds[0].text != NULL &&
+            plan->bounds[i].metric == plan->bounds[0].metric)
+            plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "goal", "while"),
+                            "goal.while bounds %s twice; give at most one bound on a latency "
+                            "quantile and one on errors.rate",
+                            plan->bounds[i].metric == METRIC_ERRORS_RATE ? "errors.rate"
+                                                                         : "latency");
     }
 }
 
@@ -262,6 +282,7 @@ static void name_plan(struct reading *reading)
 void plan_check(struct reading *reading, const struct node *root)
 {
     check_goal(reading, root);
+    check_bounds(reading, root);
     check_stages(reading, root);
     check_time(reading, root);
     check_fleet(reading, root);

@@ -37,11 +37,52 @@ static bool check_range(struct reading *reading, const char *flag, const char *p
                            flag, allowed);
 }
 
+/* "p(99)<20ms" is short for latency.p(99) < 20ms: a bound on anything else has a name. */
+static void put_bound(struct reading *reading, const char *text, size_t text_bytes)
+{
+    struct plan *plan = reading->plan;
+    if (plan->bound_count == BOUNDS_MAX) {
+        usage(reading, "--while has more than two bounds; give at most one on a latency quantile "
+                       "and one on errors.rate");
+        return;
+    }
+    struct plan_key key = *plan_key_find("goal.while");
+    key.path = "--while";
+    key.type = key.element;
+    char *line = NULL;
+    bool is_short = strncmp(text, "p(", 2) == 0;
+    int bytes = asprintf(&line, "%s%.*s", is_short ? "latency." : "", (int)text_bytes, text);
+    if (bytes < 0) {
+        usage(reading, "out of memory reading the flags");
+        return;
+    }
+    struct node node = {.kind = NODE_SCALAR, .text = line, .text_bytes = (size_t)bytes};
+    if (plan_value_read(reading, &key, &node, &plan->bounds[plan->bound_count]))
+        plan->bound_count++;
+    free(line);
+}
+
+static void put_bounds(struct reading *reading, const char *text)
+{
+    for (;;) {
+        text += strspn(text, " ");
+        size_t bytes = strcspn(text, ",");
+        put_bound(reading, text, bytes);
+        if (text[bytes] == '\0')
+            return;
+        text += bytes + 1;
+    }
+}
+
 static void put_goal(struct reading *reading, const struct plan_flags *flags)
 {
     struct plan *plan = reading->plan;
+    bool searches = flags->rate_per_s <= 0 && flags->concurrency == 0;
     if (flags->rate_per_s > 0 && flags->concurrency > 0) {
         usage(reading, "-R and -c together; give -R to hold a rate, or -c for a fixed concurrency");
+    } else if (!searches && flags->bound_given_count > 0) {
+        usage(reading, "--while goes with a search for the most, which is neither -R nor -c; leave "
+                       "these out, or --while");
     } else if (flags->rate_per_s > 0) {
         check_range(reading, "-R", "goal.hold", flags->rate_per_s);
         plan->goal = GOAL_HOLD;
@@ -53,9 +94,9 @@ static void put_goal(struct reading *reading, const struct plan_flags *flags)
         if (plan->concurrency_max < flags->concurrency)
             plan->concurrency_max = flags->concurrency;
     } else {
-        usage(reading,
-              "looking for the most a target gives is not built in this release; give -R RATE "
-              "to hold a rate, or -c N for a fixed concurrency");
+        plan->goal = GOAL_MAXIMIZE;
+        for (uint32_t i = 0; i < flags->bound_given_count; i++)
+            put_bounds(reading, flags->bounds[i]);
     }
     reading->goal_known = true;
 }

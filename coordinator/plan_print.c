@@ -208,10 +208,14 @@ static void print_value(const struct printer *printer, const struct plan_key *ke
         else
             print_goal(printer->plan, *(const double *)field_of(key, object), stream);
         break;
+    case PLAN_OBJECTIVE:
+        fputs(key->words[0], stream);
+        break;
     case PLAN_STAGE_TO:
         print_goal(printer->plan, *(const double *)field_of(key, object), stream);
         break;
     case PLAN_THRESHOLD:
+    case PLAN_BOUND:
         fputs(((const struct threshold *)object)->text, stream);
         break;
     case PLAN_MAP:
@@ -247,6 +251,8 @@ static bool is_present(const struct plan *plan, const struct plan_key *key, cons
         return plan->goal == GOAL_HOLD;
     case PLAN_WORKERS:
         return plan->goal == GOAL_CONCURRENCY;
+    case PLAN_OBJECTIVE:
+        return plan_searches(plan);
     case PLAN_COUNT:
         return key->preset != NULL || count_field(key, object) > 0;
     default:
@@ -351,8 +357,19 @@ void plan_print_reference(FILE *stream)
     }
 }
 
+static const char *search_text(const struct plan *plan, char *text, size_t text_bytes)
+{
+    size_t used = (size_t)snprintf(text, text_bytes, "maximize throughput");
+    for (uint32_t i = 0; i < plan->bound_count && used < text_bytes; i++)
+        used += (size_t)snprintf(text + used, text_bytes - used, " %s %s", i == 0 ? "while" : "and",
+                                 plan->bounds[i].text);
+    return text;
+}
+
 const char *plan_goal_text(const struct plan *plan, char *text, size_t text_bytes)
 {
+    if (plan_searches(plan))
+        return search_text(plan, text, text_bytes);
     const struct schedule *schedule = &plan->schedule;
     double highest = schedule->value;
     for (uint32_t i = 0; i < schedule->stage_count; i++) {

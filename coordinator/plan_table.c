@@ -16,6 +16,7 @@
 #define COUNTED_BY(type, member) .count_offset = offsetof(struct type, member)
 
 static const char *const arrivals_words[] = {"open", "closed", NULL};
+static const char *const objective_words[] = {"throughput", NULL};
 static const char *const on_loss_words[] = {"redistribute", "abort", "hold", NULL};
 
 /* clang-format off */
@@ -28,19 +29,24 @@ static const struct plan_key keys[] = {
     {.path = "target", .type = PLAN_TARGET, .required = true, .minimum = 1, .maximum = 8192, FIELD(plan, target),
      .doc = "What is loaded. Port 80 unless an http:// target names one."},
 
-    {.path = "goal", .type = PLAN_MAP, .required = true, .doc = "What to reach: exactly one of `hold` and `concurrency`."},
+    {.path = "goal", .type = PLAN_MAP, .required = true, .doc = "What to reach: exactly one of `hold`, `concurrency` and `maximize`."},
     {.path = "goal.hold", .type = PLAN_RATE, .minimum = 0.01, .maximum = RATE_PER_S_MAX, FIELD(plan, schedule.value),
      .doc = "Hold this throughput; the concurrency for it is found while the run goes on."},
     {.path = "goal.concurrency", .type = PLAN_WORKERS, .minimum = 1, .maximum = CONCURRENCY_MAX, FIELD(plan, schedule.value),
      .doc = "Keep so many requests in flight over all agents; no rate is steered."},
+    {.path = "goal.maximize", .type = PLAN_OBJECTIVE, .words = objective_words,
+     .doc = "Find the most throughput that the target gives, and the fewest workers for it."},
+    {.path = "goal.while", .type = PLAN_LIST, .when = WHEN_MAXIMIZE, .minimum = 1, .maximum = BOUNDS_MAX,
+     FIELD(plan, bounds), COUNTED_BY(plan, bound_count), .element = PLAN_BOUND, .element_bytes = sizeof(struct threshold),
+     .preset_words = "no bound",
+     .doc = "What must hold meanwhile: `latency.p(99)` below a duration, `errors.rate` below a share; at most one of each."},
+    {.path = "goal.precision", .type = PLAN_SHARE, .when = WHEN_MAXIMIZE, .minimum = 0.001, .maximum = 0.5, .preset = "2%",
+     FIELD(plan, precision), .doc = "The search is over when the answer is known so well: half its 95 % interval, as a share of it."},
     {.path = "goal.tolerance", .type = PLAN_SHARE, .when = WHEN_HOLD, .minimum = 0.0001, .maximum = 0.5, .preset = "1%",
      FIELD(plan, tolerance), .doc = "How far from the rate the mean may be for the goal to be met."},
     {.path = "goal.arrivals", .type = PLAN_WORD, .when = WHEN_HOLD, .words = arrivals_words, .preset = "open",
      FIELD(plan, arrivals),
      .doc = "`open`: requests fall due on a schedule, and latency counts from then. `closed`: the number of workers alone makes the rate."},
-    {.path = "goal.maximize", .type = PLAN_LATER, .doc = "give goal: {hold: RATE} or goal: {concurrency: N}"},
-    {.path = "goal.while", .type = PLAN_LATER, .doc = "give goal: {hold: RATE} and thresholds"},
-    {.path = "goal.precision", .type = PLAN_LATER, .doc = "leave it out"},
 
     {.path = "stages", .type = PLAN_LIST, .when = WHEN_STAGES, .required = true, .minimum = 1, .maximum = STAGES_MAX,
      FIELD(plan, schedule.stages), COUNTED_BY(plan, schedule.stage_count),
@@ -207,6 +213,8 @@ bool plan_key_applies(const struct plan_key *key, const struct plan *plan, bool 
         return plan->scheme == SCHEME_TCP;
     case WHEN_HOLD:
         return plan->goal == GOAL_HOLD;
+    case WHEN_MAXIMIZE:
+        return plan_searches(plan);
     case WHEN_CONSTANT:
         return !staged;
     case WHEN_STAGES:
@@ -226,6 +234,8 @@ const char *plan_when_words(enum plan_when when)
         return "a tcp:// target";
     case WHEN_HOLD:
         return "goal.hold";
+    case WHEN_MAXIMIZE:
+        return "goal.maximize";
     case WHEN_CONSTANT:
         return "a goal of one value, not with stages";
     case WHEN_STAGES:
@@ -326,6 +336,9 @@ const char *plan_key_allowed(const struct plan_key *key, const struct plan *plan
     case PLAN_BOOL:
         snprintf(text, text_bytes, "true or false");
         break;
+    case PLAN_OBJECTIVE:
+        snprintf(text, text_bytes, "the word throughput");
+        break;
     case PLAN_WORD:
         join_words(key->words, text, text_bytes);
         break;
@@ -356,6 +369,9 @@ const char *plan_key_allowed(const struct plan_key *key, const struct plan *plan
         snprintf(text, text_bytes,
                  "a line such as latency.p(99) < 250ms, errors.rate < 0.1%% or "
                  "throughput > 4900/s");
+        break;
+    case PLAN_BOUND:
+        snprintf(text, text_bytes, "latency.p(99) < 20ms, errors.rate < 0.5%%, or both");
         break;
     case PLAN_LATER:
         snprintf(text, text_bytes, "nothing");

@@ -21,11 +21,13 @@ enum plan_type {
     PLAN_WORD,      /* one of `words`: an enum, in its order */
     PLAN_RATE,      /* the goal's value: requests/s, or "stages" */
     PLAN_WORKERS,   /* the goal's value: workers, or "stages" */
+    PLAN_OBJECTIVE, /* the goal is a search for the most of it: "throughput" */
     PLAN_STAGE_TO,  /* double; in the goal's unit */
     PLAN_TARGET,    /* plan->target and its parts */
     PLAN_METHOD,    /* the key is the method, the value the path */
     PLAN_HEADERS,   /* a map of names and values: char *, "Name: value\r\n" each */
     PLAN_THRESHOLD, /* struct threshold */
+    PLAN_BOUND,     /* struct threshold, of those that a search can keep */
     PLAN_LATER,     /* known, and refused: a later release builds it */
 };
 
@@ -35,6 +37,7 @@ enum plan_when {
     WHEN_HTTP,
     WHEN_TCP,
     WHEN_HOLD,
+    WHEN_MAXIMIZE,
     WHEN_CONSTANT, /* the goal is one value */
     WHEN_STAGES,   /* the goal is `stages` */
 };

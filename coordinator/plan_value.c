@@ -188,6 +188,15 @@ static bool put_goal(struct reading *reading, const struct plan_key *key, const 
     return true;
 }
 
+static bool put_objective(struct reading *reading, const struct plan_key *key,
+                          const struct node *node)
+{
+    reading->plan->goal = GOAL_MAXIMIZE; /* bounds make another of it: plan_check() */
+    reading->goal_known = true;
+    reading->staged = false;
+    return strcmp(node->text, key->words[0]) == 0;
+}
+
 static bool put_stage_to(const struct plan *plan, const struct node *node, double *to)
 {
     uint64_t count;
@@ -356,6 +365,23 @@ static bool read_threshold(struct reading *reading, const struct node *node,
     return threshold_read(node->text, threshold, node->place, &error) || add_error(reading, &error);
 }
 
+/* A threshold that a search can keep by running fewer workers. */
+static bool read_bound(struct reading *reading, const struct plan_key *key, const struct node *node,
+                       struct threshold *bound)
+{
+    if (!read_threshold(reading, node, bound))
+        return false;
+    bool known = bound->metric == METRIC_LATENCY_QUANTILE || bound->metric == METRIC_ERRORS_RATE;
+    if (known && bound->below && bound->bound > 0.0)
+        return true;
+    char allowed[ALLOWED_BYTES];
+    char shown[SHOWN_BYTES];
+    return plan_errors_add(reading->errors, ERROR_PLAN, node->place,
+                           "%s has '%s', which no search can keep; give %s", key->path,
+                           units_show_outside(node->text, shown, sizeof shown),
+                           plan_key_allowed(key, NULL, allowed, sizeof allowed));
+}
+
 /* The types that are one number or one word, and say no more than that it is wrong. */
 static bool put_simple(struct reading *reading, const struct plan_key *key, const struct node *node,
                        void *object)
@@ -378,6 +404,8 @@ static bool put_simple(struct reading *reading, const struct plan_key *key, cons
     case PLAN_RATE:
     case PLAN_WORKERS:
         return put_goal(reading, key, node, plan_key_field(key, object));
+    case PLAN_OBJECTIVE:
+        return put_objective(reading, key, node);
     case PLAN_STAGE_TO:
         return put_stage_to(reading->plan, node, plan_key_field(key, object));
     default:
@@ -415,6 +443,8 @@ bool plan_value_read(struct reading *reading, const struct plan_key *key, const 
         return read_method(reading, key, node, object);
     case PLAN_THRESHOLD:
         return read_threshold(reading, node, object);
+    case PLAN_BOUND:
+        return read_bound(reading, key, node, object);
     default:
         return put_simple(reading, key, node, object) || plan_mistake(reading, key, node);
     }

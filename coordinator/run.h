@@ -9,14 +9,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define RUN_BOUNDS_MAX  8u  /* --while flags; two bounds are all there are */
 #define RUN_HEADERS_MAX 64u /* -H flags; more do not fit HEADERS_BYTES_MAX either */
 
 /** Everything the three commands can be told. Texts are borrowed from the command line. */
 struct run_options {
     struct plan_flags request; /* what to do, for a run without a file, or over one */
     const char *headers[RUN_HEADERS_MAX];
+    const char *bounds[RUN_BOUNDS_MAX];
     char *body_file;    /* of -b @FILE; owned */
-    bool request_given; /* -m, -H or -b */
+    bool request_given; /* -m, -H, -b or --while */
     uint32_t agents, lanes;
     const char *bind;
     uint32_t expect_agents;

@@ -79,6 +79,17 @@ static bool take_method(void *context, const char *value, struct error *error)
     return true;
 }
 
+static bool take_while(void *context, const char *value, struct error *error)
+{
+    struct run_options *options = context;
+    if (options->request.bound_given_count == RUN_BOUNDS_MAX)
+        return usage(error, "given too often; two bounds are all there are");
+    options->bounds[options->request.bound_given_count++] = value;
+    options->request.bounds = options->bounds;
+    options->request_given = true;
+    return true;
+}
+
 static bool take_header(void *context, const char *value, struct error *error)
 {
     struct run_options *options = context;
@@ -220,7 +231,8 @@ static const struct flag run_rows[] = {
     {"agents", 0, "N", "the plan's agents.expect, else 1", "embedded agents", take_agents, false},
     {"lanes", 0, "N", "cores / agents, at least 1", "threads an agent", take_lanes, false},
     {"duration", 'd', "DURATION", "30s", "how long, warm-up included", take_for, false},
-    {"rate", 'R', "RATE", NULL, "hold this many requests a second", take_rate, false},
+    {"rate", 'R', "RATE", NULL,
+     "hold this many requests a second; with neither -R nor -c: maximize", take_rate, false},
     {"concurrency", 'c', "N", NULL, "run a fixed number of workers", take_concurrency, false},
     {"requests", 'n', "N", NULL, "stop after N requests (not built yet)", take_later, false},
     {"method", 'm', "METHOD", "GET", "method of the request", take_method, false},
@@ -228,7 +240,8 @@ static const struct flag run_rows[] = {
     {"body", 'b', "BODY|@FILE", NULL, "body of the request", take_body, false},
     {"timeout", 0, "DURATION", "5s", "of a whole request", take_timeout, false},
     {"insecure", 'k', NULL, NULL, "do not verify TLS (not built yet)", take_later, false},
-    {"while", 0, "BOUND", NULL, "maximize under a bound (not built yet)", take_later, false},
+    {"while", 0, "BOUND", NULL, "maximize while 'p(99)<20ms' or 'errors.rate<0.5%'", take_while,
+     true},
     {"name", 0, "NAME", "the plan's, or the host", "name of the run", take_name, false},
     FLAGS_OF_OUTPUT,
 };

@@ -308,6 +308,19 @@ static void assert_same_schedule(const struct schedule *a, const struct schedule
     }
 }
 
+static void assert_same_thresholds(const struct threshold *a, uint32_t a_count,
+                                   const struct threshold *b, uint32_t b_count)
+{
+    assert_int_equal(a_count, b_count);
+    for (uint32_t i = 0; i < a_count; i++) {
+        assert_string_equal(a[i].text, b[i].text);
+        assert_int_equal(a[i].metric, b[i].metric);
+        assert_int_equal(a[i].inclusive, b[i].inclusive);
+        assert_true(a[i].quantile == b[i].quantile);
+        assert_true(a[i].bound == b[i].bound);
+    }
+}
+
 /* All but where they were read from. */
 static void assert_same_plan(const struct plan *a, const struct plan *b)
 {
@@ -334,13 +347,9 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
     assert_int_equal(a->request_count, b->request_count);
     for (uint32_t i = 0; i < a->request_count; i++)
         assert_same_request(&a->requests[i], &b->requests[i]);
-    assert_int_equal(a->threshold_count, b->threshold_count);
-    for (uint32_t i = 0; i < a->threshold_count; i++) {
-        assert_string_equal(a->thresholds[i].text, b->thresholds[i].text);
-        assert_int_equal(a->thresholds[i].metric, b->thresholds[i].metric);
-        assert_true(a->thresholds[i].quantile == b->thresholds[i].quantile);
-        assert_true(a->thresholds[i].bound == b->thresholds[i].bound);
-    }
+    assert_same_thresholds(a->thresholds, a->threshold_count, b->thresholds, b->threshold_count);
+    assert_same_thresholds(a->bounds, a->bound_count, b->bounds, b->bound_count);
+    assert_true(a->precision == b->precision);
 }
 
 static char *print_plan(const struct plan *plan)
@@ -386,6 +395,11 @@ static const struct {
           "stages: [{duration: 1.5s, to: 100/min}, {duration: 0, to: 1/h}]\n"},
     {"printed_plan_of_stages_of_workers_reads_back",
      HEAD "goal: {concurrency: stages}\nstages: [{duration: 90m, to: 64}]\n"},
+    {"printed_plan_of_a_search_reads_back",
+     HEAD "goal: {maximize: throughput, precision: 1.5%}\nduration: 30s\nwarmup: 3s\n"},
+    {"printed_plan_of_a_search_with_bounds_reads_back",
+     HEAD "goal: {maximize: throughput, while: [latency.p(99.9)<=20ms, 'errors.rate < 0.5%']}\n"
+          "duration: 30s\n"},
     {"printed_plan_of_tcp_reads_back",
      "version: 1\ntarget: tcp://h:1\ngoal: {concurrency: 7}\nduration: 25h\n"
      "http: {timeout: 123456us}\n"
@@ -528,6 +542,41 @@ static void flags_fix_the_concurrency_and_lift_its_ceiling(void **state)
     plan_destroy(plan);
 }
 
+static void flags_without_a_goal_search_for_the_most(void **state)
+{
+    (void)state;
+    struct plan *plan = from_flags(&(struct plan_flags){.url = "http://h"});
+
+    assert_non_null(plan);
+    assert_int_equal(plan->goal, GOAL_MAXIMIZE);
+    assert_int_equal(plan->bound_count, 0);
+    assert_true(plan->precision == 0.02);
+    assert_int_equal(plan->schedule.duration_ns, 30 * NS_PER_S);
+    assert_int_equal(plan->schedule.warmup_ns, 3 * NS_PER_S);
+    assert_reads_back(plan);
+    plan_destroy(plan);
+}
+
+static void flags_bound_a_search_in_short_and_in_full(void **state)
+{
+    (void)state;
+    static const char *const bounds[] = {"p(99)<20ms, errors.rate < 0.5%"};
+    struct plan *plan = from_flags(
+        &(struct plan_flags){.url = "http://h", .bounds = bounds, .bound_given_count = 1});
+    char text[128];
+
+    assert_non_null(plan);
+    assert_int_equal(plan->goal, GOAL_MAXIMIZE_WHILE);
+    assert_string_equal(plan_goal_text(plan, text, sizeof text),
+                        "maximize throughput while latency.p(99) < 20ms and errors.rate < 0.5%");
+    assert_true(plan_bound(plan, METRIC_LATENCY_QUANTILE)->bound == 20e6);
+    assert_true(plan_bound(plan, METRIC_LATENCY_QUANTILE)->quantile == 0.99);
+    assert_true(plan_bound(plan, METRIC_ERRORS_RATE)->bound == 0.005);
+    assert_null(plan_bound(plan, METRIC_THROUGHPUT));
+    assert_reads_back(plan);
+    plan_destroy(plan);
+}
+
 static void flags_shape_the_request(void **state)
 {
     (void)state;
@@ -660,7 +709,7 @@ static void examples_of_the_page_are_good_plans(void **state)
         plan_destroy(read_plan(begin));
         begin = end + 1;
     }
-    assert_int_equal(count, 3);
+    assert_int_equal(count, 4);
 }
 
 int main(void)
@@ -677,6 +726,8 @@ int main(void)
         cmocka_unit_test(goal_in_words_is_short),
         cmocka_unit_test(flags_hold_a_rate_for_30_s_with_3_s_warmup),
         cmocka_unit_test(flags_fix_the_concurrency_and_lift_its_ceiling),
+        cmocka_unit_test(flags_without_a_goal_search_for_the_most),
+        cmocka_unit_test(flags_bound_a_search_in_short_and_in_full),
         cmocka_unit_test(flags_shape_the_request),
         cmocka_unit_test(a_body_alone_makes_a_post),
         cmocka_unit_test(plan_of_a_missing_file_says_so),

@@ -60,7 +60,7 @@ static const struct bad_plan bad_plans[] = {
      "{}",
      "p.yaml:1:1: version is missing; give 1\n"
      "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH] or tcp://HOST:PORT\n"
-     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, tolerance and arrivals\n"},
+     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance and arrivals\n"},
     {"a_list_is_no_plan",
      "- a\n",
      "p.yaml:1:1: the plan is no map; give lines such as target: http://127.0.0.1:8080\n"},
@@ -83,7 +83,7 @@ static const struct bad_plan bad_plans[] = {
      "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH] or tcp://HOST:PORT\n"},
     {"a_missing_goal_is_named",
      HEAD "duration: 60s\n",
-     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, tolerance and arrivals\n"},
+     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance and arrivals\n"},
     {"a_missing_duration_is_named",
      HEAD "goal: {hold: 1/s}\n",
      "p.yaml:1:1: duration is missing; give a duration with its unit, from 1s to 744h, such as 250ms or 1h30m\n"},
@@ -124,20 +124,76 @@ static const struct bad_plan bad_plans[] = {
     {"a_scalar_is_no_goal",
      HEAD "goal: hold\n"
      "duration: 60s\n",
-     "p.yaml:3:7: goal is 'hold'; give a map of hold, concurrency, tolerance and arrivals\n"},
+     "p.yaml:3:7: goal is 'hold'; give a map of hold, concurrency, maximize, while, precision, tolerance and arrivals\n"},
     {"an_empty_goal_is_none",
      HEAD "goal: {}\n"
      "duration: 60s\n",
-     "p.yaml:3:7: goal has neither hold nor concurrency; give exactly one of them\n"},
+     "p.yaml:3:7: goal has none of hold, concurrency and maximize; give exactly one of them\n"},
     {"two_goals_are_too_many",
      HEAD "goal: {hold: 1/s, concurrency: 5}\n"
      "duration: 60s\n",
      "p.yaml:3:19: goal.concurrency is a second goal; give exactly one\n"},
-    {"maximize_is_for_a_later_release",
-     HEAD "goal: {maximize: throughput, while: [latency.p(99) < 20ms]}\n"
+    {"a_hold_and_a_maximize_are_two_goals",
+     HEAD "goal: {maximize: throughput, hold: 1/s}\n"
      "duration: 60s\n",
-     "p.yaml:3:8: goal.maximize is not built in this release; give goal: {hold: RATE} or goal: {concurrency: N}\n"
-     "p.yaml:3:30: goal.while is not built in this release; give goal: {hold: RATE} and thresholds\n"},
+     "p.yaml:3:30: goal.hold is a second goal; give exactly one\n"},
+    {"throughput_is_all_there_is_to_maximize",
+     HEAD "goal: {maximize: latency}\n"
+     "duration: 60s\n",
+     "p.yaml:3:18: goal.maximize is 'latency'; give the word throughput\n"},
+    {"a_maximize_has_no_stages",
+     HEAD "goal: {maximize: throughput}\n"
+     "duration: 60s\n"
+     "stages: [{duration: 1s, to: 1/s}]\n",
+     "p.yaml:5:1: stages goes with goal: {hold: stages} or goal: {concurrency: stages}; leave it out here\n"},
+    {"a_maximize_has_neither_tolerance_nor_arrivals",
+     HEAD "goal: {maximize: throughput, tolerance: 1%, arrivals: open}\n"
+     "duration: 60s\n",
+     "p.yaml:3:30: goal.tolerance goes with goal.hold; leave it out here\n"
+     "p.yaml:3:45: goal.arrivals goes with goal.hold; leave it out here\n"},
+    {"a_hold_has_neither_bounds_nor_a_precision",
+     HEAD "goal: {hold: 1/s, while: [errors.rate < 1%], precision: 2%}\n"
+     "duration: 60s\n",
+     "p.yaml:3:19: goal.while goes with goal.maximize; leave it out here\n"
+     "p.yaml:3:46: goal.precision goes with goal.maximize; leave it out here\n"},
+    {"bounds_alone_are_no_goal",
+     HEAD "goal: {while: [errors.rate < 1%]}\n"
+     "duration: 60s\n",
+     "p.yaml:3:7: goal has none of hold, concurrency and maximize; give exactly one of them\n"},
+    {"a_precision_has_its_range",
+     HEAD "goal: {maximize: throughput, precision: 0.01%}\n"
+     "duration: 60s\n",
+     "p.yaml:3:41: goal.precision is '0.01%'; give a share from 0.1% to 50%, such as 0.1%\n"},
+    {"bounds_are_a_list",
+     HEAD "goal: {maximize: throughput, while: latency.p(99) < 20ms}\n"
+     "duration: 60s\n",
+     "p.yaml:3:37: goal.while is 'latency.p(99) < 20ms'; give a list of 1 to 2 lines\n"},
+    {"an_empty_list_is_no_bound",
+     HEAD "goal: {maximize: throughput, while: []}\n"
+     "duration: 60s\n",
+     "p.yaml:3:37: goal.while is an empty list; give a list of 1 to 2 lines\n"},
+    {"three_bounds_are_too_many",
+     HEAD "goal: {maximize: throughput, while: [errors.rate < 1%, errors.rate < 2%, latency.p(9) < 1s]}\n"
+     "duration: 60s\n",
+     "p.yaml:3:37: goal.while has 3 items; give at most 2\n"},
+    {"two_bounds_on_latency_are_too_many",
+     HEAD "goal: {maximize: throughput, while: [latency.p(99) < 20ms, latency.p(50) < 5ms]}\n"
+     "duration: 60s\n",
+     "p.yaml:3:37: goal.while bounds latency twice; give at most one bound on a latency quantile and one on errors.rate\n"},
+    {"a_bound_is_one_that_fewer_workers_keep",
+     HEAD "goal: {maximize: throughput, while: [latency.mean < 20ms, throughput > 5/s]}\n"
+     "duration: 60s\n",
+     "p.yaml:3:38: goal.while has 'latency.mean < 20ms', which no search can keep; give latency.p(99) < 20ms, errors.rate < 0.5%, or both\n"
+     "p.yaml:3:59: goal.while has 'throughput > 5/s', which no search can keep; give latency.p(99) < 20ms, errors.rate < 0.5%, or both\n"},
+    {"a_bound_is_from_above",
+     HEAD "goal: {maximize: throughput, while: [latency.p(99) > 20ms, errors.rate < 0%]}\n"
+     "duration: 60s\n",
+     "p.yaml:3:38: goal.while has 'latency.p(99) > 20ms', which no search can keep; give latency.p(99) < 20ms, errors.rate < 0.5%, or both\n"
+     "p.yaml:3:60: goal.while has 'errors.rate < 0%', which no search can keep; give latency.p(99) < 20ms, errors.rate < 0.5%, or both\n"},
+    {"a_bound_that_is_no_line_is_told_as_a_threshold_is",
+     HEAD "goal: {maximize: throughput, while: [p99]}\n"
+     "duration: 60s\n",
+     "p.yaml:3:38: 'p99' is no threshold; give a line such as latency.p(99) < 250ms\n"},
     {"a_rate_needs_its_unit",
      HEAD "goal: {hold: 5000}\n"
      "duration: 60s\n",
@@ -544,11 +600,29 @@ static const char *const two_accepts[] = {"Accept: a", "accept: b"};
 static const char *const no_colon[] = {"Accept"};
 static const char *const broken_line[] = {"A: b\r\nC: d"};
 
+static const char *const one_bound[] = {"p(99)<20ms"};
+static const char *const no_bounds[] = {"p(99)>20ms", ""};
+static const char *const three_bounds[] = {"p(99)<20ms,errors.rate<1%,p(50)<1ms"};
+static const char *const two_bounds_on_latency[] = {"p(99)<20ms", "latency.p(50) < 1ms"};
+
 static const struct bad_flags bad_flags[] = {
-    {"flags_without_a_goal_are_for_a_later_release",
-     {.url = "http://h"},
-     "looking for the most a target gives is not built in this release; give -R RATE to hold a "
-     "rate, or -c N for a fixed concurrency\n"},
+    {"flags_bound_nothing_but_a_search",
+     {.url = "http://h", .rate_per_s = 1, .bounds = one_bound, .bound_given_count = 1},
+     "--while goes with a search for the most, which is neither -R nor -c; leave these out, or "
+     "--while\n"},
+    {"flags_bound_what_a_search_can_keep",
+     {.url = "http://h", .bounds = no_bounds, .bound_given_count = 2},
+     "--while has 'latency.p(99)>20ms', which no search can keep; give latency.p(99) < 20ms, "
+     "errors.rate < 0.5%, or both\n"
+     "'' is no threshold; give a line such as latency.p(99) < 250ms\n"},
+    {"flags_have_two_bounds_at_most",
+     {.url = "http://h", .bounds = three_bounds, .bound_given_count = 1},
+     "--while has more than two bounds; give at most one on a latency quantile and one on "
+     "errors.rate\n"},
+    {"flags_bound_latency_once",
+     {.url = "http://h", .bounds = two_bounds_on_latency, .bound_given_count = 2},
+     "goal.while bounds latency twice; give at most one bound on a latency quantile and one on "
+     "errors.rate\n"},
     {"flags_have_one_goal",
      {.url = "http://h", .rate_per_s = 1, .concurrency = 1},
      "-R and -c together; give -R to hold a rate, or -c for a fixed concurrency\n"},
