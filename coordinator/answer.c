@@ -36,7 +36,7 @@ static void span_take(struct answer_span *span, const struct answer_tick *tick)
 
 static bool is_old_enough(const struct answer_span *span)
 {
-    return span->measured_ticks >= ANSWER_SECONDS_MIN * ANSWER_MEAN_TICKS;
+    return span->measured_ticks >= ANSWER_TICKS_MIN;
 }
 
 void answer_take(struct answer *answer, const struct answer_tick *tick)
@@ -49,7 +49,7 @@ void answer_take(struct answer *answer, const struct answer_tick *tick)
     }
     if (tick->converged && !answer->ever) {
         answer->ever = true;
-        answer->converged_ns = tick->at_ns;
+        answer->converged_ns = tick->from_ns;
     }
     answer->converged = tick->converged;
     if (tick->converged && tick->measured)

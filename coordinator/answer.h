@@ -6,15 +6,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ANSWER_MEANS_MAX   64u /* enough for the interval; then two become one of twice the time */
-#define ANSWER_MEAN_TICKS  10u /* a second */
-#define ANSWER_SECONDS_MIN 3u  /* a shorter span tells less than the one before it */
+#define ANSWER_MEANS_MAX  64u /* enough for the interval; then two become one of twice the time */
+#define ANSWER_MEAN_TICKS 2u  /* at first: a run of half a minute has means of about a second */
+#define ANSWER_TICKS_MIN  30u /* a span below three seconds tells less than the one before it */
 
 /** One tick in which all agents reported. Plain data. */
 struct answer_tick {
-    uint64_t at_ns; /* since the run's start */
-    bool measured;  /* after the warm-up */
-    bool converged; /* the load that it measured was the search's answer */
+    uint64_t from_ns; /* when it began, since the run's start */
+    bool measured;    /* after the warm-up */
+    bool converged;   /* the load that it measured was the search's answer */
     double throughput_per_s, workers;
 };
 
@@ -22,7 +22,7 @@ struct answer_tick {
 struct answer_span {
     double means[ANSWER_MEANS_MAX];
     uint32_t mean_count;
-    uint32_t mean_ticks; /* that make one mean; 0: a second */
+    uint32_t mean_ticks; /* that make one mean; 0: none yet */
     double sum;          /* of the mean that is being filled, ... */
     uint32_t ticks;      /* ... and how many are in it */
     uint32_t measured_ticks;

@@ -20,7 +20,8 @@
  */
 struct console {
     bool terminal;
-    bool rated; /* the goal is a rate */
+    const struct plan *plan; /* borrowed */
+    bool rated;              /* the goal is a rate */
     uint64_t window_ns;
     uint64_t opened_ns;                 /* when the present window began */
     uint64_t answers;                   /* ok and failed at that moment */
@@ -86,6 +87,27 @@ static const char *shown_p99(const struct histogram *histogram, char *text)
     return units_show_latency(histogram_quantile(histogram, 0.99), text);
 }
 
+/* What there is to say beside the figures; "" when all is as it should be. */
+static const char *status_shown(const struct plan *plan, const struct tick *tick, char *text,
+                                size_t text_bytes)
+{
+    const struct threshold *bound = NULL;
+    if (tick->status == CONTROL_BOUNDED)
+        bound = plan_bound(plan, tick->bound == CONTROL_BY_ERRORS ? METRIC_ERRORS_RATE
+                                                                  : METRIC_LATENCY_QUANTILE);
+    const char *word = control_status_word(tick->status);
+    if (plan_searches(plan) && tick->status == CONTROL_RAMPING)
+        word = "searching";
+    else if (tick->converged && tick->status == CONTROL_SATURATED)
+        word = "converged";
+    if (bound != NULL)
+        snprintf(text, text_bytes, "  bounded by %s", bound->text);
+    else
+        snprintf(text, text_bytes, "%s%s", tick->status == CONTROL_STEADY ? "" : "  ",
+                 tick->status == CONTROL_STEADY ? "" : word);
+    return text;
+}
+
 static void window_line(const struct console *console, const struct tick *tick)
 {
     double ticks = (double)console->ticks;
@@ -98,19 +120,18 @@ static void window_line(const struct console *console, const struct tick *tick)
     char goal[32] = "";
     if (console->goal > 0.0)
         snprintf(goal, sizeof goal, " %.1f %%", 100.0 * rate * ticks / console->goal);
-    char agents[64];
+    char agents[64], status[192];
     snprintf(agents, sizeof agents, tick->agents_lost > 0 ? "%u of %u" : "%u", living,
              tick->agents_ready);
     say(console,
         "%02llu:%02llu  %.0f/s%s  %.0f workers  p99 %s  service %s  errors %s  %s agent%s %.0f %% "
-        "CPU%s%s",
+        "CPU%s",
         (unsigned long long)(tick->at_ns / NS_PER_S / 60),
         (unsigned long long)(tick->at_ns / NS_PER_S % 60), rate, goal, console->workers / ticks,
         shown_p99(&console->response, response), shown_p99(&console->service, service),
         units_show_share(ended > 0 ? (double)failed / (double)ended : 0.0, errors), agents,
         tick->agents_ready == 1 ? "" : "s", 100.0 * console->load / ticks,
-        tick->status == CONTROL_STEADY ? "" : "  ",
-        tick->status == CONTROL_STEADY ? "" : control_status_word(tick->status));
+        status_shown(console->plan, tick, status, sizeof status));
 }
 
 static bool console_tick(void *state, const struct tick *tick, struct error *error)
@@ -160,7 +181,7 @@ static bool console_finish(void *state, const struct report *report, struct erro
 
 static void console_head(const struct console *console, const struct plan *plan)
 {
-    char goal[128], tolerance[UNITS_TEXT_BYTES], name[4 * NAME_BYTES_MAX],
+    char goal[256], tolerance[UNITS_TEXT_BYTES], name[4 * NAME_BYTES_MAX],
         target[4 * NAME_BYTES_MAX];
     char duration[UNITS_TEXT_BYTES], warmup[UNITS_TEXT_BYTES];
     plan_goal_text(plan, goal, sizeof goal);
@@ -181,6 +202,7 @@ bool sink_console_open(struct sink *sink, const struct sink_start *start, bool t
     struct console *console = calloc(1, sizeof *console);
     CHECK(console != NULL);
     console->terminal = terminal;
+    console->plan = start->plan;
     console->rated = start->plan->goal == GOAL_HOLD;
     console->window_ns = terminal ? TERMINAL_NS : PLAIN_NS;
     console_head(console, start->plan);

@@ -83,6 +83,14 @@ static json_t *tick_agents(const struct tick *tick)
     return array;
 }
 
+/* What holds a search: NULL when nothing does. */
+static json_t *bound_word(enum control_bound bound)
+{
+    static const char *const words[] = {
+        [CONTROL_BY_LATENCY] = "latency", [CONTROL_BY_ERRORS] = "errors"};
+    return bound == CONTROL_UNBOUND ? json_null() : json_text(words[bound]);
+}
+
 static bool record_tick(void *state, const struct tick *tick, struct error *error)
 {
     json_t *object = record_object("tick");
@@ -97,9 +105,13 @@ static bool record_tick(void *state, const struct tick *tick, struct error *erro
     json_put(object, "concurrency", json_number(tick->concurrency));
     json_put(object, "floor", json_number(tick->floor));
     json_put(object, "status", json_text(control_status_word(tick->status)));
+    json_put(object, "bound", bound_word(tick->bound));
+    json_put(object, "converged", json_boolean(tick->converged));
     json_put(object, "ceiling_per_s", json_number(tick->ceiling_per_s));
     json_put(object, "ceiling_concurrency", json_number(tick->ceiling_concurrency));
     json_put(object, "latency_mean_ns", json_number(tick->latency_ns_mean));
+    if (tick->latency_ns_quantile > 0.0)
+        json_put(object, "latency_quantile_ns", json_number(tick->latency_ns_quantile));
     json_put(object, "total", json_counters(&tick->total));
     json_put(object, "agents_ready", json_count(tick->agents_ready));
     json_put(object, "agents_lost", json_count(tick->agents_lost));

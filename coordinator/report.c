@@ -1,7 +1,9 @@
 #include "coordinator/report.h"
 
 #include "common/base/check.h"
+#include "common/base/units.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,35 @@ const struct report_event *report_add_event(struct report *report, const struct 
     snprintf(last->sentence, sizeof last->sentence, "and %u more events from here on",
              report->events_more);
     return last;
+}
+
+const char *report_concurrency(double concurrency, char *text)
+{
+    bool whole = concurrency >= 10.0 || fabs(concurrency - round(concurrency)) < 0.05;
+    if (concurrency < 0.95)
+        snprintf(text, UNITS_TEXT_BYTES, "%.2g", concurrency);
+    else
+        snprintf(text, UNITS_TEXT_BYTES, "%.*f", whole ? 0 : 1, concurrency);
+    return text;
+}
+
+const char *report_workers(double workers, char *text)
+{
+    report_concurrency(workers, text);
+    bool one = strcmp(text, "1") == 0;
+    strncat(text, one ? " worker" : " workers", UNITS_TEXT_BYTES - strlen(text) - 1);
+    return text;
+}
+
+const char *report_answer_text(const struct answer_found *found, char *text)
+{
+    int decimals = found->throughput_per_s < 100.0 ? 1 : 0;
+    if (isnan(found->half_per_s))
+        snprintf(text, UNITS_TEXT_BYTES, "%.*f/s", decimals, found->throughput_per_s);
+    else
+        snprintf(text, UNITS_TEXT_BYTES, "%.*f/s \u00b1 %.*f", decimals, found->throughput_per_s,
+                 decimals, found->half_per_s);
+    return text;
 }
 
 void report_done(struct report *report)

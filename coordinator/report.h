@@ -5,6 +5,8 @@
 
 #include "common/base/histogram.h"
 #include "common/command.h"
+#include "coordinator/answer.h"
+#include "coordinator/curve.h"
 #include "coordinator/plan.h"
 #include "proto/counters.h"
 #include "proto/sample.h"
@@ -19,7 +21,7 @@ enum limit { LIMIT_NONE, LIMIT_TARGET, LIMIT_GENERATOR, LIMIT_AGENTS, LIMIT_LIMI
 const char *outcome_word(enum outcome outcome);
 const char *limit_word(enum limit limit);
 
-#define SENTENCE_BYTES    256u
+#define SENTENCE_BYTES    384u
 #define REPORT_EVENTS_MAX 256u /* the last place says how many more there were */
 
 struct report_event {
@@ -59,6 +61,13 @@ struct report_control {
     double interval_low_per_s, interval_high_per_s;
 };
 
+/** What a search found, and what was measured since. */
+struct report_answer {
+    struct answer_found found;
+    struct counters counters;
+    struct histogram response;
+};
+
 struct report {
     const struct plan *plan; /* borrowed */
     char run_id[33];         /* hexadecimal */
@@ -73,9 +82,12 @@ struct report {
     char sentence[SENTENCE_BYTES];
     enum exit_code exit_code;
     struct report_control control;
-    double goal_mean;        /* scheduled mean after the warm-up */
-    double throughput_per_s; /* after the warm-up */
-    double generator_load;   /* busiest lane's mean CPU after the warm-up, 0 to 1 */
+    double goal_mean;            /* scheduled mean after the warm-up */
+    double throughput_per_s;     /* after the warm-up */
+    struct report_answer answer; /* of a goal that searches; else zero, as the curve is */
+    uint32_t curve_count;
+    struct curve_point curve[CURVE_POINTS_MAX];
+    double generator_load; /* busiest lane's mean CPU after the warm-up, 0 to 1 */
 
     struct counters ledger; /* whole run, all agents' last words */
     uint64_t in_flight_at_end;
@@ -105,6 +117,15 @@ struct report {
  * REPORT_EVENTS_MAX places. Borrows it as it stands in the report. */
 const struct report_event *report_add_event(struct report *report,
                                             const struct report_event *event);
+/** "212", "2.5", "0.03": a concurrency for people, into `text[UNITS_TEXT_BYTES]`; returns `text`.
+ */
+const char *report_concurrency(double concurrency, char *text);
+/** "212 workers", "1 worker": the same with its word, into `text[UNITS_TEXT_BYTES]`; returns
+ * `text`. */
+const char *report_workers(double workers, char *text);
+/** "41200/s ± 600", or without its interval when that is not known, into `text[UNITS_TEXT_BYTES]`;
+ * returns `text`. */
+const char *report_answer_text(const struct answer_found *found, char *text);
 /** Frees what `report` owns. */
 void report_done(struct report *report);
 

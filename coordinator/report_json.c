@@ -34,8 +34,50 @@ static json_t *goal_object(const struct report *report)
     return object;
 }
 
-static json_t *control_object(const struct report_control *control)
+static json_t *interval_array(double low, double high)
 {
+    json_t *array = json_array();
+    json_array_append_new(array, json_number(low));
+    json_array_append_new(array, json_number(high));
+    return array;
+}
+
+static json_t *answer_object(const struct report *report)
+{
+    const struct answer_found *found = &report->answer.found;
+    if (!found->found)
+        return json_null();
+    json_t *object = json_object();
+    json_put(object, "throughput_per_s", json_number(found->throughput_per_s));
+    json_put(
+        object, "interval_95_per_s",
+        interval_array(report->control.interval_low_per_s, report->control.interval_high_per_s));
+    json_put(object, "concurrency", json_number(found->workers));
+    json_put(object, "converged_ns", json_count(found->converged_ns));
+    return object;
+}
+
+static json_t *curve_array(const struct report *report)
+{
+    bool bounded = plan_bound(report->plan, METRIC_LATENCY_QUANTILE) != NULL;
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < report->curve_count; i++) {
+        const struct curve_point *point = &report->curve[i];
+        json_t *object = json_object();
+        json_put(object, "concurrency", json_number(point->concurrency));
+        json_put(object, "throughput_per_s", json_number(point->throughput_per_s));
+        json_put(object, "latency_mean_ns", json_number(point->latency_ns_mean));
+        json_put(object, "latency_quantile_ns",
+                 bounded ? json_number(point->latency_ns_quantile) : json_null());
+        json_put(object, "seconds", json_number(point->seconds));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+static json_t *control_object(const struct report *report)
+{
+    const struct report_control *control = &report->control;
     json_t *object = json_object();
     json_put(object, "settled", json_boolean(control->settled));
     json_put(object, "settle_ns", control->settled ? json_count(control->settle_ns) : json_null());
@@ -52,10 +94,10 @@ static json_t *control_object(const struct report_control *control)
         json_put(saturated, "concurrency", json_number(control->saturated_concurrency));
     }
     json_put(object, "saturated_at", saturated);
-    json_t *interval = json_array();
-    json_array_append_new(interval, json_number(control->interval_low_per_s));
-    json_array_append_new(interval, json_number(control->interval_high_per_s));
-    json_put(object, "interval_95_per_s", interval);
+    json_put(object, "interval_95_per_s",
+             interval_array(control->interval_low_per_s, control->interval_high_per_s));
+    json_put(object, "answer", answer_object(report));
+    json_put(object, "curve", curve_array(report));
     return object;
 }
 
@@ -199,7 +241,7 @@ json_t *json_report(const struct report *report)
     json_put(object, "plaintext", json_boolean(report->plaintext));
     json_put(object, "verdict", verdict_object(report));
     json_put(object, "goal", goal_object(report));
-    json_put(object, "control", control_object(&report->control));
+    json_put(object, "control", control_object(report));
     json_put(object, "throughput_per_s", json_number(report->throughput_per_s));
     json_put(object, "duration_ns", json_count(report->duration_ns));
     json_put(object, "warmup_ns", json_count(report->warmup_ns));

@@ -91,7 +91,7 @@ static void show_head(const struct report *report, bool color, FILE *stream)
 {
     struct line line = {""};
     char name[4 * NAME_BYTES_MAX];
-    char goal[128];
+    char goal[256];
     struct word word = outcome_shown(report);
     add(&line, "%s  %s  %u agent%s  %.1fs",
         units_show_outside(report->plan->name, name, sizeof name),
@@ -102,6 +102,29 @@ static void show_head(const struct report *report, bool color, FILE *stream)
     size_t at = columns(line.text) + strlen(word.text);
     add(&line, "%*s%s%s%s", (int)(at + 2 < WORD_COLUMN ? WORD_COLUMN - at : 2), "",
         color ? word.color : "", word.text, color ? "\033[0m" : "");
+    end(&line, stream);
+}
+
+/* The answer of a search, where it has one. */
+static void show_search(const struct report *report, FILE *stream)
+{
+    const struct answer_found *found = &report->answer.found;
+    struct line line = {""};
+    char rate[UNITS_TEXT_BYTES], workers[UNITS_TEXT_BYTES];
+    add(&line, "  throughput   %s%s%s", report->exit_code == EXIT_NOT_TRUSTED ? "at least " : "",
+        found->found ? report_answer_text(found, rate)
+                     : units_show_rate(report->throughput_per_s, 1, rate),
+        found->found && !isnan(found->half_per_s) ? " (95 %)" : "");
+    pad(&line, MIDDLE_COLUMN);
+    add(&line, "concurrency %s %s (p95 %.0f)", found->found ? "found" : "was",
+        report_concurrency(found->found ? found->workers : report->control.concurrency_final,
+                           workers),
+        report->control.concurrency_p95);
+    pad(&line, SETTLED_COLUMN);
+    if (found->found)
+        add(&line, "converged in %.1fs", (double)found->converged_ns / 1e9);
+    else
+        add(&line, "never converged");
     end(&line, stream);
 }
 
@@ -258,7 +281,10 @@ void report_text(const struct report *report, const char *folder, const char *fi
                  FILE *stream)
 {
     show_head(report, color, stream);
-    show_throughput(report, stream);
+    if (plan_searches(report->plan))
+        show_search(report, stream);
+    else
+        show_throughput(report, stream);
     show_verdict(report, stream);
     fprintf(stream, "  latency         p50      p90      p99    p99.9      max\n");
     show_latency("response", &report->kinds[SAMPLE_RESPONSE], report->longest_timed_out, stream);

@@ -53,6 +53,11 @@ uint64_t session_schedule_ns(const struct session *session)
     return (since_ns + TICK_NS / 2) / TICK_NS * TICK_NS;
 }
 
+uint32_t session_phase(const struct session *session)
+{
+    return steering_phase(&session->steering, session_schedule_ns(session));
+}
+
 static uint32_t agents_min(const struct session *session)
 {
     uint32_t min = session->plan->agents_min;
@@ -68,7 +73,8 @@ struct session *session_create(const struct session_config *config, struct error
     CHECK(config->lease_ms <= LEASE_MS_MAX);
     struct session *session = calloc(1, sizeof *session);
     struct report_event *events = calloc(REPORT_EVENTS_MAX, sizeof *events);
-    if (session == NULL || events == NULL) {
+    bool bounded = plan_bound(config->plan, METRIC_LATENCY_QUANTILE) != NULL;
+    if (session == NULL || events == NULL || !curve_init(&session->curve, bounded)) {
         free(session);
         free(events);
         error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for a run");
@@ -78,7 +84,7 @@ struct session *session_create(const struct session_config *config, struct error
     session->plan = config->plan;
     session->sample_ms = SAMPLE_MS;
     assignment_digest(config->assignment, config->assignment_bytes, session->assignment_digest);
-    roster_init(&session->roster, schedule_phase_count(&config->plan->schedule), false);
+    roster_init(&session->roster, plan_phase_count(config->plan), bounded);
     steering_init(&session->steering, config->plan, config->lease_ms);
     session->report.plan = config->plan;
     session->report.events = events;
@@ -94,6 +100,7 @@ void session_destroy(struct session *session)
     if (session == NULL)
         return;
     roster_done(&session->roster);
+    curve_done(&session->curve);
     report_done(&session->report);
     free(session->tick_agents);
     free(session);
@@ -207,9 +214,12 @@ static void finish(struct session *session)
                                    .start_ns = session->start_ns,
                                    .duration_ns = session->load_ns,
                                    .lease_ms = session->config.lease_ms,
+                                   .answer = &session->steering.answer,
+                                   .curve = &session->curve,
                                    .open_arrivals = steering_open_arrivals(session->plan)},
                  report, &session->steering.evidence);
     settling_report(&session->steering.settling, report->throughput_per_s, &report->control);
+    summary_answer(report);
     struct evidence *evidence = &session->steering.evidence;
     evidence->agents_lost = roster_lost(&session->roster);
     evidence->agents_declined = count_declined(session);
@@ -354,11 +364,19 @@ static void tell_news(struct session *session, const struct steering_news *news)
 {
     const struct steering *steering = &session->steering;
     char text[UNITS_TEXT_BYTES];
+    char workers[UNITS_TEXT_BYTES];
     if (news->settled)
         session_say(session, "settled", "settled at %.0f workers in %.1fs",
                     settling_workers_mean(&steering->settling),
                     (double)steering->settling.settle_ns / 1e9);
-    if (news->saturated)
+    if (news->converged)
+        session_say(session, "converged", "converged at %s: %s",
+                    report_workers(steering->advice.concurrency, workers),
+                    units_show_rate(settling_value_mean(&steering->settling), 0, text));
+    if (news->searching)
+        session_say(session, "searching",
+                    "what was found does not hold any more: the search begins again");
+    if (news->saturated && !plan_searches(session->plan))
         session_say(session, "saturated", "the target gives no more: %s with %.0f workers",
                     units_show_rate(steering->advice.ceiling_per_s, 0, text),
                     steering->advice.ceiling_concurrency);
@@ -493,6 +511,19 @@ static void advance(struct session *session, bool late, const struct counters *t
     }
 }
 
+static void observe(struct session *session, uint64_t interval_ns)
+{
+    const struct threshold *bound = plan_bound(session->plan, METRIC_LATENCY_QUANTILE);
+    struct digest *digest = bound != NULL ? &session->digest : NULL;
+    session->seen = aggregate_tick(&session->roster, interval_ns, digest);
+    if (bound != NULL)
+        session->seen.latency_ns_quantile = digest_quantile(digest, bound->quantile);
+    const struct observation *seen = &session->seen;
+    bool whole = seen->parts_expected > 0 && seen->parts_reported == seen->parts_expected;
+    if (whole && session_is_loaded(session) && plan_searches(session->plan))
+        curve_take(&session->curve, seen, digest);
+}
+
 static void take_tick(struct session *session)
 {
     uint64_t interval_ns = session->tick_ns > 0 ? session->now_ns - session->tick_ns : TICK_NS;
@@ -505,7 +536,7 @@ static void take_tick(struct session *session)
     bool late = judge_lateness(session, interval_ns);
     shed_samples(session, interval_ns);
     aggregate_silence(&session->roster, session->now_ns);
-    session->seen = aggregate_tick(&session->roster, interval_ns, NULL);
+    observe(session, interval_ns);
     session_judge_losses(session);
     struct counters total = ledger_so_far(&session->roster);
     advance(session, late, &total);

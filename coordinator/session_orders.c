@@ -29,7 +29,7 @@ static void send_order(struct session *session, struct agent *agent)
         return;
     const struct order *order = &agent->order;
     if (session->start_ns > 0)
-        agent->phase = schedule_phase(&session->plan->schedule, session_schedule_ns(session));
+        agent->phase = session_phase(session);
     struct message message = {
         .type = MESSAGE_SETPOINT,
         .as.setpoint = {.floor_milli = order->floor_milli,

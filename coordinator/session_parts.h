@@ -5,6 +5,7 @@
 #define CLOBBER_COORDINATOR_SESSION_PARTS_H
 
 #include "common/base/units.h"
+#include "coordinator/curve.h"
 #include "coordinator/roster.h"
 #include "coordinator/session.h"
 #include "coordinator/steering.h"
@@ -32,6 +33,8 @@ struct session {
     uint32_t sample_ms;      /* between two samples of an agent; more when we fall behind */
     uint32_t punctual_ticks; /* in a row */
     struct observation seen;
+    struct digest digest;           /* latencies of this tick, when the plan bounds them */
+    struct curve curve;             /* of a goal that searches */
     struct tick_agent *tick_agents; /* [roster.capacity] */
     uint32_t tick_agents_capacity;
     struct report report;
@@ -52,6 +55,9 @@ uint64_t session_since_start_ns(const struct session *session, uint64_t moment_n
 /** Where the schedule stands at this tick: the nearest point of its grid. A tick that comes a
  * moment early must not put off a stage, or the end, until the next one. */
 uint64_t session_schedule_ns(const struct session *session);
+
+/** The phase that orders of this tick begin. */
+uint32_t session_phase(const struct session *session);
 
 /** An event for the report and the sinks. */
 __attribute__((format(printf, 3, 4))) void session_say(struct session *session, const char *kind,

@@ -65,6 +65,9 @@ void session_show(struct session *session, const struct counters *total)
         .status = steering->advice.status,
         .ceiling_per_s = steering->advice.ceiling_per_s,
         .ceiling_concurrency = steering->advice.ceiling_concurrency,
+        .bound = steering->advice.bound,
+        .converged = steering->advice.converged,
+        .latency_ns_quantile = seen->latency_ns_quantile,
         .latency_ns_mean = seen->latency_ns_mean,
         .total = *total,
         .agents_ready = roster_living(&session->roster),
@@ -73,7 +76,7 @@ void session_show(struct session *session, const struct counters *total)
         .parts_reported = session->seen.parts_reported,
     };
     if (session->start_ns > 0)
-        tick.phase = schedule_phase(&session->plan->schedule, session_schedule_ns(session));
+        tick.phase = session_phase(session);
     tick.agent_count = fill_tick_agents(session);
     tick.agents = session->tick_agents;
     bool window = session->ticks % WINDOW_TICKS == 0 && session->window.service.total > 0;

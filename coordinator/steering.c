@@ -14,6 +14,16 @@ bool steering_open_arrivals(const struct plan *plan)
     return plan->goal == GOAL_HOLD && plan->arrivals == ARRIVALS_OPEN;
 }
 
+/* What the law of a search must know of the plan. */
+static void set_bounds(struct controller_config *config, const struct plan *plan)
+{
+    const struct threshold *latency = plan_bound(plan, METRIC_LATENCY_QUANTILE);
+    const struct threshold *errors = plan_bound(plan, METRIC_ERRORS_RATE);
+    config->latency_bound_ns = latency != NULL ? latency->bound : 0.0;
+    config->error_share_max = errors != NULL ? errors->bound : 1.0;
+    config->precision = plan->precision;
+}
+
 void steering_init(struct steering *steering, const struct plan *plan, uint32_t lease_ms)
 {
     *steering = (struct steering){
@@ -24,8 +34,9 @@ void steering_init(struct steering *steering, const struct plan *plan, uint32_t 
                    .interval_ns = TICK_NS,
                    .concurrency_max = plan->concurrency_max},
     };
-    bool rate = plan->goal == GOAL_HOLD;
-    settling_init(&steering->settling, rate ? plan->tolerance : 0.0, rate);
+    set_bounds(&steering->config, plan);
+    settling_init(&steering->settling, plan->goal == GOAL_HOLD ? plan->tolerance : 0.0,
+                  plan->goal != GOAL_CONCURRENCY);
 }
 
 /* An order stands for a tick, so it aims at the middle of what the schedule asks for until then. */
@@ -72,6 +83,13 @@ static bool is_undergranted(const struct steering *steering, const struct roster
     return (double)total.concurrency_milli < GRANTED_ENOUGH * 1000.0 * asked;
 }
 
+/* A search that has no answer yet, or one that is not the target's. */
+static bool is_unanswered(const struct control_advice *advice)
+{
+    return !advice->converged || advice->status == CONTROL_GENERATOR_BOUND ||
+           advice->status == CONTROL_AT_MAXIMUM || advice->status == CONTROL_NO_DATA;
+}
+
 static void take_evidence(struct steering *steering, const struct observation *seen,
                           const struct roster *roster)
 {
@@ -83,7 +101,9 @@ static void take_evidence(struct steering *steering, const struct observation *s
         .undergranted = is_undergranted(steering, roster),
         .owners_bind =
             (double)roster_concurrency_max(roster) < (double)steering->plan->concurrency_max,
+        .unanswered = plan_searches(steering->plan) && is_unanswered(&steering->advice),
         .status = steering->advice.status,
+        .bound = steering->advice.bound,
         .load = seen->generator_load,
         .throughput_per_s = seen->throughput_per_s,
         .workers = seen->workers,
@@ -116,7 +136,7 @@ static bool is_failing(struct steering *steering, const struct observation *seen
 static void settle(struct steering *steering, uint64_t at_ns, const struct observation *seen,
                    struct steering_news *news)
 {
-    bool rate = steering->plan->goal == GOAL_HOLD;
+    bool rate = steering->plan->goal != GOAL_CONCURRENCY;
     struct settling_tick tick = {
         .at_ns = at_ns,
         .measured = at_ns >= steering->plan->schedule.warmup_ns,
@@ -128,7 +148,34 @@ static void settle(struct steering *steering, uint64_t at_ns, const struct obser
         .latency_ns_mean = seen->latency_ns_mean,
     };
     news->settled = settling_take(&steering->settling, &tick);
-    news->latency_changed = settling_latency_changed(&steering->settling, &news->change);
+    /* A search changes the latency itself, by what it tries. */
+    news->latency_changed = !plan_searches(steering->plan) &&
+                            settling_latency_changed(&steering->settling, &news->change);
+}
+
+static void take_answer(struct steering *steering, uint64_t at_ns, const struct observation *seen)
+{
+    struct answer_tick tick = {
+        .from_ns = steering->at_ns,
+        .measured = at_ns > steering->plan->schedule.warmup_ns,
+        .converged = !is_unanswered(&steering->advice),
+        .throughput_per_s = seen->throughput_per_s,
+        .workers = fmin(steering->advice.concurrency, seen->workers), /* one may be a part of one */
+    };
+    answer_take(&steering->answer, &tick);
+}
+
+/* A second without an answer is a new search; less is a moment's doubt, and not told. */
+static void judge_search(struct steering *steering, struct steering_news *news)
+{
+    if (!is_unanswered(&steering->advice)) {
+        news->converged = !steering->converged_said;
+        steering->converged_said = steering->answered = true;
+        steering->searching_ticks = 0;
+    } else if (steering->converged_said && ++steering->searching_ticks >= SETTLING_TICKS) {
+        news->searching = true;
+        steering->converged_said = false;
+    }
 }
 
 /* A status may flutter; it is told once it has been so for a second, and again only when it was not
@@ -154,6 +201,8 @@ struct steering_news steering_step(struct steering *steering, uint64_t at_ns,
     /* What was seen ran under the goal of the tick before. */
     if (is_whole(seen)) {
         settle(steering, at_ns, seen, &news);
+        if (plan_searches(steering->plan))
+            take_answer(steering, at_ns, seen);
         if (at_ns >= steering->plan->schedule.warmup_ns)
             take_evidence(steering, seen, roster);
     }
@@ -164,7 +213,20 @@ struct steering_news steering_step(struct steering *steering, uint64_t at_ns,
     steering->advice = controller_step(&steering->config, &steering->controller, steering->goal,
                                        seen->generators, seen);
     news.saturated = is_newly_saturated(steering);
+    if (plan_searches(steering->plan))
+        judge_search(steering, &news);
+    steering->at_ns = at_ns;
     return news;
+}
+
+uint32_t steering_phase(const struct steering *steering, uint64_t at_ns)
+{
+    const struct schedule *schedule = &steering->plan->schedule;
+    if (!plan_searches(steering->plan))
+        return schedule_phase(schedule, at_ns);
+    if (at_ns < schedule->warmup_ns)
+        return PHASE_WARMUP;
+    return steering->answered ? PHASE_ANSWER : PHASE_SEARCH;
 }
 
 void steering_order(const struct steering *steering, struct roster *roster, uint64_t now_ns,

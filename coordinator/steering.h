@@ -3,6 +3,7 @@
 #define CLOBBER_COORDINATOR_STEERING_H
 
 #include "common/control/controller.h"
+#include "coordinator/answer.h"
 #include "coordinator/plan.h"
 #include "coordinator/roster.h"
 #include "coordinator/settling.h"
@@ -21,6 +22,11 @@ struct steering {
     struct control_advice advice;
     struct settling settling;
     struct evidence evidence;
+    struct answer answer; /* of a goal that searches */
+    uint64_t at_ns;       /* of the last step, since the start */
+    bool answered;        /* the search converged, now or before */
+    bool converged_said;
+    uint32_t searching_ticks; /* since it was converged last, while that stands said */
     uint32_t saturated_ticks; /* up while it is so, down while not; a second of it is news */
     bool saturated_said;
     /* errors.rate over whole seconds, for limits.stop_after */
@@ -31,6 +37,7 @@ struct steering {
 /** What has just become true. */
 struct steering_news {
     bool settled, saturated, latency_changed, failing;
+    bool converged, searching; /* the search is over; it begins again */
     struct latency_change change;
 };
 
@@ -45,6 +52,10 @@ void steering_begin(struct steering *steering, const struct roster *roster);
 /** The tick at `at_ns` since the start, which saw `seen`; advice and evidence follow. */
 struct steering_news steering_step(struct steering *steering, uint64_t at_ns,
                                    const struct observation *seen, const struct roster *roster);
+
+/** The phase that begins at `at_ns`: the schedule's; of a goal that searches an enum search_phase.
+ */
+uint32_t steering_phase(const struct steering *steering, uint64_t at_ns);
 
 /** Orders for all agents at `now_ns` by the advice. `paced`: requests fall due; else agents connect
  * only. */

@@ -178,6 +178,42 @@ static void fill_stages(const struct summary *summary, const struct report *repo
     }
 }
 
+/* All that was measured since the first answer: its bounds hold over that, whatever came later. */
+static void fill_answer(const struct summary *summary, struct report *report)
+{
+    const struct roster *roster = summary->roster;
+    struct report_answer *answer = &report->answer;
+    struct histogram histogram;
+    answer->found = answer_read(summary->answer);
+    answer->counters = measure(roster, PHASE_ANSWER, PHASE_ANSWER + 1).counters;
+    for (uint32_t i = 0; i < roster->count; i++) {
+        const struct word *word = roster->agents[i]->phases[PHASE_ANSWER].newest;
+        if (word == NULL)
+            continue;
+        word_histogram(word, SAMPLE_RESPONSE, &histogram);
+        histogram_add(&answer->response, &histogram);
+    }
+    const struct threshold *bound = plan_bound(report->plan, METRIC_LATENCY_QUANTILE);
+    report->curve_count =
+        curve_points(summary->curve, bound != NULL ? bound->quantile : 0.0, report->curve);
+}
+
+void summary_answer(struct report *report)
+{
+    const struct answer_found *found = &report->answer.found;
+    if (!plan_searches(report->plan))
+        return;
+    struct report_control *control = &report->control;
+    control->settled = found->found;
+    control->settle_ns = found->found ? found->converged_ns : 0;
+    control->interval_low_per_s = NAN;
+    control->interval_high_per_s = NAN;
+    if (!found->found || isnan(found->half_per_s))
+        return;
+    control->interval_low_per_s = fmax(found->throughput_per_s - found->half_per_s, 0.0);
+    control->interval_high_per_s = found->throughput_per_s + found->half_per_s;
+}
+
 void summary_fill(const struct summary *summary, struct report *report, struct evidence *evidence)
 {
     const struct roster *roster = summary->roster;
@@ -199,5 +235,8 @@ void summary_fill(const struct summary *summary, struct report *report, struct e
     report->throughput_per_s = measured_per_s(&measured);
     report->longest_timed_out = report->counters.timed_out > 0 &&
                                 report->kinds[SAMPLE_SERVICE].max_ns >= report->plan->timeout_ns;
-    fill_stages(summary, report, evidence);
+    if (plan_searches(report->plan))
+        fill_answer(summary, report);
+    else
+        fill_stages(summary, report, evidence);
 }

@@ -3,6 +3,8 @@
 #ifndef CLOBBER_COORDINATOR_SUMMARY_H
 #define CLOBBER_COORDINATOR_SUMMARY_H
 
+#include "coordinator/answer.h"
+#include "coordinator/curve.h"
 #include "coordinator/report.h"
 #include "coordinator/roster.h"
 #include "coordinator/verdict.h"
@@ -16,6 +18,9 @@ struct summary {
     uint64_t duration_ns; /* of the load, as it was; 0: none */
     uint32_t lease_ms;
     bool open_arrivals;
+    /* Of a goal that searches: */
+    const struct answer *answer;
+    const struct curve *curve;
 };
 
 /** Fills durations, ledger, agents and all that is after the warm-up, and the stages of `evidence`.
@@ -26,5 +31,9 @@ struct summary {
  * and that is less throughput. What an agent without a final word counted beyond its last sample
  * goes to the phase it was in; its latencies end at that sample. */
 void summary_fill(const struct summary *summary, struct report *report, struct evidence *evidence);
+
+/** Puts the answer of a search in the place of what settling_report() has filled in: it settles by
+ * converging, and its interval is the answer's. Nothing for other goals. */
+void summary_answer(struct report *report);
 
 #endif

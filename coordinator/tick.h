@@ -44,8 +44,12 @@ struct tick {
     double concurrency, floor; /* as advised */
     enum control_status status;
     double ceiling_per_s, ceiling_concurrency;
-    double latency_ns_mean; /* service, of this tick */
-    struct counters total;  /* whole run so far, over all agents */
+    enum control_bound bound; /* BOUNDED: by what */
+    bool converged;           /* a search is over */
+    double latency_ns_mean;   /* service, of this tick */
+    double
+        latency_ns_quantile; /* response, of this tick at the bound's quantile; 0: not measured */
+    struct counters total;   /* whole run so far, over all agents */
     uint32_t agents_ready, agents_lost;
     uint32_t parts_expected, parts_reported; /* fewer reported: throughput is of these alone */
     const struct tick_agent *agents;         /* [agent_count]; borrowed */

@@ -19,15 +19,20 @@ void evidence_take(struct evidence *evidence, const struct evidence_tick *tick)
         if (first || tick->workers > evidence->flat_workers_most)
             evidence->flat_workers_most = tick->workers;
     }
-    bool is_short = tick->value < tick->goal * (1.0 - tick->tolerance);
-    if (!is_short && !tick->undergranted)
+    bool is_short = tick->unanswered || tick->value < tick->goal * (1.0 - tick->tolerance);
+    bool bounded = tick->status == CONTROL_BOUNDED;
+    if (!is_short && !tick->undergranted) {
+        evidence->answered_bounded += bounded;
         return;
+    }
     evidence->short_ticks++;
     evidence->undergranted += tick->undergranted;
     evidence->owners_bind += tick->owners_bind;
     evidence->full += tick->load > LOAD_MAX || tick->status == CONTROL_GENERATOR_BOUND;
     evidence->saturated += tick->status == CONTROL_SATURATED;
     evidence->at_maximum += tick->status == CONTROL_AT_MAXIMUM;
+    evidence->bounded += bounded;
+    evidence->by_errors += bounded && tick->bound == CONTROL_BY_ERRORS;
 }
 
 static uint64_t bad(const struct counters *counters)
@@ -298,6 +303,151 @@ static void judge_hold(const struct evidence *evidence, struct report *report)
     }
 }
 
+static double bound_measure(const struct threshold *bound, const struct report_answer *answer)
+{
+    return bound->metric == METRIC_ERRORS_RATE
+               ? errors_rate(&answer->counters)
+               : (double)histogram_quantile(&answer->response, bound->quantile);
+}
+
+/* "latency.p(99) 18.9ms", over all that was measured since the first answer. */
+static void say_bound(const struct threshold *bound, struct report *report)
+{
+    char text[UNITS_TEXT_BYTES];
+    double value = bound_measure(bound, &report->answer);
+    int metric_bytes = (int)strcspn(bound->text, " ");
+    say(report, "%.*s %s", metric_bytes, bound->text,
+        bound->metric == METRIC_ERRORS_RATE ? units_show_share(value, text)
+                                            : units_show_latency((uint64_t)value, text));
+}
+
+static const char *bound_limit(const struct threshold *bound)
+{
+    const char *comparison = bound->text + strcspn(bound->text, " ");
+    return comparison + strspn(comparison, "<= ");
+}
+
+/* The bound of `while` that did not hold, or NULL. */
+static const struct threshold *broken_bound(const struct report *report)
+{
+    const struct plan *plan = report->plan;
+    for (uint32_t i = 0; i < plan->bound_count; i++)
+        if (!threshold_passes(&plan->bounds[i], bound_measure(&plan->bounds[i], &report->answer)))
+            return &plan->bounds[i];
+    return NULL;
+}
+
+/* "41200/s ± 600 with 212 workers" */
+static void say_answer(struct report *report)
+{
+    const struct answer_found *found = &report->answer.found;
+    char text[UNITS_TEXT_BYTES], workers[UNITS_TEXT_BYTES];
+    say(report, "; %s with %s", report_answer_text(found, text),
+        report_workers(found->workers, workers));
+}
+
+static void say_search_met(const struct evidence *evidence, struct report *report)
+{
+    const struct plan *plan = report->plan;
+    say_answer(report);
+    uint32_t answered = evidence->ticks - evidence->short_ticks;
+    if (!most(evidence->answered_bounded, answered))
+        say(report, ", the target gives no more");
+    for (uint32_t i = 0; i < plan->bound_count; i++) {
+        say(report, ", ");
+        say_bound(&plan->bounds[i], report);
+        say(report, " stays under %s", bound_limit(&plan->bounds[i]));
+    }
+}
+
+static void say_search_broken(const struct threshold *broken, struct report *report)
+{
+    say_answer(report);
+    say(report, ", but ");
+    say_bound(broken, report);
+    say(report, " is not under %s", bound_limit(broken));
+    if (report->answer.found.workers <= 1.0)
+        say(report, " even at the least load");
+}
+
+/* Not even the fewest workers keep what the plan asks for. */
+static void say_hopeless(struct report *report)
+{
+    enum threshold_metric metric =
+        report->limit == LIMIT_ERRORS ? METRIC_ERRORS_RATE : METRIC_LATENCY_QUANTILE;
+    const struct threshold *bound = plan_bound(report->plan, metric);
+    say(report, "; %s cannot be held even at the least load",
+        bound != NULL ? bound->text : "the bound");
+}
+
+static void say_not_converged(struct report *report)
+{
+    char text[UNITS_TEXT_BYTES], workers[UNITS_TEXT_BYTES];
+    const struct curve_point *best = NULL;
+    for (uint32_t i = 0; i < report->curve_count; i++)
+        if (best == NULL || report->curve[i].throughput_per_s > best->throughput_per_s)
+            best = &report->curve[i];
+    say(report, "; not converged in the time given, %.1fs", (double)report->duration_ns / 1e9);
+    if (best != NULL)
+        say(report, "; the most that was seen is %s with %s",
+            units_show_rate(best->throughput_per_s, 0, text),
+            report_workers(best->concurrency, workers));
+}
+
+/* Who kept a search from the target's own answer for most of the time; LIMIT_NONE: nobody. */
+static enum limit search_obstacle(const struct evidence *evidence)
+{
+    uint32_t all = evidence->ticks;
+    if (all == 0 || most(evidence->full, all))
+        return LIMIT_GENERATOR;
+    if (most(evidence->undergranted, all))
+        return LIMIT_AGENTS;
+    if (most(evidence->at_maximum, all))
+        return most(evidence->owners_bind, evidence->short_ticks) ? LIMIT_AGENTS : LIMIT_LIMITS;
+    return LIMIT_NONE;
+}
+
+/* Why a search that nobody kept from it came to no answer. */
+static void judge_unanswered(const struct evidence *evidence, struct report *report)
+{
+    report->outcome = OUTCOME_MISSED;
+    say(report, "missed");
+    if (most(evidence->bounded, evidence->short_ticks)) {
+        report->limit = most(evidence->by_errors, evidence->bounded) ? LIMIT_ERRORS : LIMIT_TARGET;
+        say_hopeless(report);
+        return;
+    }
+    report->limit = find_limit(evidence, report);
+    if (report->limit == LIMIT_NONE || report->limit == LIMIT_TARGET) {
+        report->limit = LIMIT_NONE;
+        say_not_converged(report);
+        return;
+    }
+    say_limit(evidence, report);
+}
+
+static void judge_search(const struct evidence *evidence, struct report *report)
+{
+    enum limit obstacle = search_obstacle(evidence);
+    if (obstacle == LIMIT_NONE && !report->answer.found.found) {
+        judge_unanswered(evidence, report);
+        return;
+    }
+    const struct threshold *broken = broken_bound(report);
+    bool met = obstacle == LIMIT_NONE && broken == NULL;
+    report->outcome = met ? OUTCOME_MET : OUTCOME_MISSED;
+    say(report, "%s", outcome_word(report->outcome));
+    if (met) {
+        say_search_met(evidence, report);
+    } else if (obstacle != LIMIT_NONE) {
+        report->limit = obstacle;
+        say_limit(evidence, report);
+    } else {
+        report->limit = broken->metric == METRIC_ERRORS_RATE ? LIMIT_ERRORS : LIMIT_TARGET;
+        say_search_broken(broken, report);
+    }
+}
+
 /* It is met when it ran; a generator that it fills is said, for the caller asked for nothing else.
  */
 static void judge_concurrency(const struct evidence *evidence, struct report *report)
@@ -373,6 +523,8 @@ void verdict_reach(const struct evidence *evidence, struct report *report)
     }
     if (report->plan->goal == GOAL_CONCURRENCY)
         judge_concurrency(evidence, report);
+    else if (plan_searches(report->plan))
+        judge_search(evidence, report);
     else
         judge_hold(evidence, report);
     say_thresholds(report);

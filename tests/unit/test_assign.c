@@ -144,6 +144,27 @@ static void http_is_written(void **state)
     assert_bytes(&assignment, 0, wanted->sent);
 }
 
+static void a_search_has_three_phases_and_a_bound_on_latency_asks_for_digests(void **state)
+{
+    (void)state;
+    static const char head[] = "version: 1\ntarget: http://h\nduration: 9s\ngoal: ";
+    char text[256];
+    static const struct {
+        const char *goal;
+        bool digest;
+    } rows[] = {{"{maximize: throughput}", false},
+                {"{maximize: throughput, while: [errors.rate < 1%]}", false},
+                {"{maximize: throughput, while: [latency.p(99) < 20ms]}", true}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        snprintf(text, sizeof text, "%s%s\n", head, rows[i].goal);
+        struct assignment assignment = assign(text);
+        assert_int_equal(assignment.phases, 3);
+        assert_false(assignment.open_arrivals);
+        assert_int_equal(assignment.latency_digest, rows[i].digest);
+        assert_true(assignment.rate_max_per_s == 0.0);
+    }
+}
+
 static void tcp_sends_its_payload_as_it_is(void **state)
 {
     (void)state;
@@ -192,6 +213,7 @@ int main(void)
         cmocka_unit_test(assignment_says_all_that_an_agent_needs),
         cmocka_unit_test(arrivals_are_open_for_an_open_hold_alone),
         cmocka_unit_test(stages_make_phases_and_the_largest_rate),
+        cmocka_unit_test(a_search_has_three_phases_and_a_bound_on_latency_asks_for_digests),
         cmocka_unit_test(tcp_sends_its_payload_as_it_is),
         cmocka_unit_test(whatever_a_plan_may_hold_fits),
     };

@@ -1,6 +1,7 @@
 #include "coordinator/sink.h"
 
 #include "common/base/check.h"
+#include "common/base/units.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -70,6 +71,43 @@ static void an_event_is_a_line_with_its_time(void **state)
     assert_non_null(strstr(text, "\n01:02.1  agent a\\x1B[2J was lost\n"));
 }
 
+static void tick(struct fixture *fixture, uint64_t at_ns, struct tick tick)
+{
+    tick.at_ns = at_ns;
+    tick.state = SESSION_RUNNING;
+    tick.agents_ready = 1;
+    assert_true(fixture->sink.tick(fixture->sink.state, &tick, NULL));
+}
+
+static void a_line_says_where_a_search_stands(void **state)
+{
+    static char bound[] = "latency.p(99) < 20ms";
+    static const struct {
+        struct tick tick;
+        const char *says;
+    } rows[] = {
+        {{.status = CONTROL_RAMPING}, "CPU  searching\n"},
+        {{.status = CONTROL_SATURATED, .converged = true}, "CPU  converged\n"},
+        {{.status = CONTROL_BOUNDED, .bound = CONTROL_BY_LATENCY, .converged = true},
+         "CPU  bounded by latency.p(99) < 20ms\n"},
+        {{.status = CONTROL_GENERATOR_BOUND}, "CPU  generator_bound\n"},
+    };
+    struct fixture *fixture = *state;
+    fixture->plan.goal = GOAL_MAXIMIZE_WHILE;
+    fixture->plan.bound_count = 1;
+    fixture->plan.bounds[0] = (struct threshold){.text = bound, .metric = METRIC_LATENCY_QUANTILE};
+    char text[2048];
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        tick(fixture, (10 * i + 1) * NS_PER_S, rows[i].tick);
+        tick(fixture, (10 * i + 6) * NS_PER_S, rows[i].tick);
+        ssize_t count = read(fixture->reader, text, sizeof text - 1);
+        assert_true(count > 0);
+        text[count] = '\0';
+        if (strstr(text, rows[i].says) == NULL)
+            fail_msg("not there: %s in: %s", rows[i].says, text);
+    }
+}
+
 /* As with Ctrl-S, or a pager at its first page. */
 static void a_reader_that_takes_nothing_stalls_nobody(void **state)
 {
@@ -86,6 +124,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_event_is_a_line_with_its_time, stderr_piped,
+                                        stderr_restored),
+        cmocka_unit_test_setup_teardown(a_line_says_where_a_search_stands, stderr_piped,
                                         stderr_restored),
         cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_stalls_nobody, stderr_piped,
                                         stderr_restored),

@@ -78,6 +78,44 @@ static void every_line_is_a_whole_object(void **state)
     assert_int_equal(whole_lines(fixture), 3);
 }
 
+/* The first line of the record that has `key`; the caller owns it. */
+static json_t *line_with(const struct fixture *fixture, const char *key)
+{
+    char line[4096];
+    json_t *found = NULL;
+    FILE *stream = fopen(fixture->path, "re");
+    assert_non_null(stream);
+    while (found == NULL && fgets(line, sizeof line, stream) != NULL) {
+        json_t *object = json_loads(line, 0, NULL);
+        if (json_object_get(object, key) != NULL)
+            found = object;
+        else
+            json_decref(object);
+    }
+    fclose(stream);
+    assert_non_null(found);
+    return found;
+}
+
+static void a_tick_tells_where_a_search_stands(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tick tick = {.at_ns = 1,
+                        .status = CONTROL_BOUNDED,
+                        .bound = CONTROL_BY_ERRORS,
+                        .converged = true,
+                        .latency_ns_quantile = 19e6};
+
+    assert_true(fixture->sink.tick(fixture->sink.state, &tick, NULL));
+
+    json_t *line = line_with(fixture, "latency_quantile_ns");
+    assert_string_equal(json_string_value(json_object_get(line, "status")), "bounded");
+    assert_string_equal(json_string_value(json_object_get(line, "bound")), "errors");
+    assert_true(json_is_true(json_object_get(line, "converged")));
+    assert_true(json_number_value(json_object_get(line, "latency_quantile_ns")) == 19e6);
+    json_decref(line);
+}
+
 static void a_record_is_never_opened_over_another(void **state)
 {
     struct fixture *fixture = *state;
@@ -115,6 +153,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_line_is_a_whole_object, folder_made, folder_removed),
+        cmocka_unit_test_setup_teardown(a_tick_tells_where_a_search_stands, folder_made,
+                                        folder_removed),
         cmocka_unit_test_setup_teardown(a_record_is_never_opened_over_another, folder_made,
                                         folder_removed),
         cmocka_unit_test_setup_teardown(a_full_disk_leaves_no_torn_line, folder_made,

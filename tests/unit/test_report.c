@@ -1,9 +1,11 @@
 #include "coordinator/report.h"
 
 #include "common/base/check.h"
+#include "common/base/units.h"
 #include "coordinator/json.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -128,6 +130,96 @@ static void the_last_screen_is_the_contracts(void **state)
     assert_string_equal(text, wanted);
     free(text);
     free(report);
+}
+
+/* Of a search under a bound on latency, with an answer and two points of its curve. */
+static struct report *example_search(void)
+{
+    static char bound[] = "latency.p(99) < 20ms";
+    struct report *report = example_report();
+    struct plan *plan = example_plan();
+    plan->goal = GOAL_MAXIMIZE_WHILE;
+    plan->bound_count = 1;
+    plan->bounds[0] = (struct threshold){
+        .text = bound, .metric = METRIC_LATENCY_QUANTILE, .quantile = 0.99, .below = true};
+    report->answer.found = (struct answer_found){.found = true,
+                                                 .throughput_per_s = 41200.4,
+                                                 .half_per_s = 600.2,
+                                                 .workers = 212.3,
+                                                 .converged_ns = 4100 * MS};
+    report->control.interval_low_per_s = 40600;
+    report->control.interval_high_per_s = 41800;
+    report->control.concurrency_p95 = 218;
+    report->curve_count = 2;
+    report->curve[0] = (struct curve_point){
+        .concurrency = 1, .throughput_per_s = 200, .latency_ns_mean = 5e6, .seconds = 0.2};
+    report->curve[1] = (struct curve_point){.concurrency = 212,
+                                            .throughput_per_s = 41200,
+                                            .latency_ns_mean = 5.1e6,
+                                            .latency_ns_quantile = 19e6,
+                                            .seconds = 50};
+    return report;
+}
+
+static void a_search_shows_its_answer(void **state)
+{
+    (void)state;
+    struct report *report = example_search();
+    assert_shows(report,
+                 "checkout  maximize throughput while latency.p(99) < 20ms  4 agents  60.0s");
+    assert_shows(report, "  throughput   41200/s \u00b1 600 (95 %)             concurrency found "
+                         "212 (p95 218)  converged in 4.1s\n");
+    report->answer.found.half_per_s = NAN;
+    assert_shows(report, "  throughput   41200/s                          concurrency found 212");
+    report->answer.found.found = false;
+    assert_shows(report, "  throughput   4999.6/s                         concurrency was 57 "
+                         "(p95 218)    never converged\n");
+    free(report);
+}
+
+static void the_result_of_a_search_has_its_answer_and_its_curve(void **state)
+{
+    (void)state;
+    struct report *report = example_search();
+
+    json_t *result = json_report(report);
+
+    json_t *goal = json_object_get(result, "goal");
+    assert_string_equal(json_string_value(json_object_get(goal, "kind")), "maximize_while");
+    assert_true(json_is_null(json_object_get(goal, "value_per_s")));
+    json_t *control = json_object_get(result, "control");
+    json_t *answer = json_object_get(control, "answer");
+    assert_int_equal(json_integer_value(json_object_get(answer, "converged_ns")), 4100 * MS);
+    assert_true(json_number_value(json_object_get(answer, "concurrency")) == 212.3);
+    json_t *interval = json_object_get(answer, "interval_95_per_s");
+    assert_true(json_number_value(json_array_get(interval, 1)) == 41800.0);
+    json_t *curve = json_object_get(control, "curve");
+    assert_int_equal(json_array_size(curve), 2);
+    json_t *point = json_array_get(curve, 1);
+    assert_true(json_number_value(json_object_get(point, "latency_quantile_ns")) == 19e6);
+    assert_true(json_number_value(json_object_get(point, "seconds")) == 50.0);
+    json_decref(result);
+
+    example_plan()->goal = GOAL_HOLD; /* which has neither, nor a bound */
+    report->answer.found.found = false;
+    result = json_report(report);
+    control = json_object_get(result, "control");
+    assert_true(json_is_null(json_object_get(control, "answer")));
+    point = json_array_get(json_object_get(control, "curve"), 1);
+    assert_true(json_is_null(json_object_get(point, "latency_quantile_ns")));
+    json_decref(result);
+    free(report);
+}
+
+static void a_concurrency_is_shown_as_fine_as_it_matters(void **state)
+{
+    (void)state;
+    char text[UNITS_TEXT_BYTES];
+    assert_string_equal(report_workers(212.3, text), "212 workers");
+    assert_string_equal(report_workers(2.5, text), "2.5 workers");
+    assert_string_equal(report_workers(0.97, text), "1 worker");
+    assert_string_equal(report_workers(0.031, text), "0.031 workers");
+    assert_string_equal(report_concurrency(8.0, text), "8");
 }
 
 static void what_is_to_be_said_is_said_and_no_more(void **state)
@@ -271,6 +363,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_screen_is_the_contracts),
+        cmocka_unit_test(a_search_shows_its_answer),
+        cmocka_unit_test(the_result_of_a_search_has_its_answer_and_its_curve),
+        cmocka_unit_test(a_concurrency_is_shown_as_fine_as_it_matters),
         cmocka_unit_test(what_is_to_be_said_is_said_and_no_more),
         cmocka_unit_test(what_did_not_go_well_is_shown_first),
         cmocka_unit_test(color_only_repeats_what_a_word_says),

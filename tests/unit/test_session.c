@@ -16,14 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS          UINT64_C(1000000)
-#define TICK        (TICK_MS * MS)
-#define S           (1000u * MS)
-#define FAKES_MAX   4u
-#define LATENCY_NS  (5u * MS)
-#define LEASE_NS    (LEASE_MS * MS)
-#define FINAL_PARTS 32u
-#define PHASES_MAX  3u /* the warm-up and two stages */
+#define MS            UINT64_C(1000000)
+#define TICK          (TICK_MS * MS)
+#define S             (1000u * MS)
+#define FAKES_MAX     4u
+#define LATENCY_NS    (5u * MS)
+#define SERVERS_MILLI UINT64_C(8000) /* of a fake that loops */
+#define LEASE_NS      (LEASE_MS * MS)
+#define FINAL_PARTS   32u
+#define PHASES_MAX    3u /* the warm-up and two stages */
 
 static void assert_near(double value, double expected, double most)
 {
@@ -46,6 +47,7 @@ struct fake {
     struct setpoint setpoint;
     uint64_t applied_seq;
     uint64_t due_milli; /* of a request */
+    struct digest digest;
     uint64_t t_from[PHASES_MAX], t_to[PHASES_MAX];
     struct counters phases[PHASES_MAX];
     struct histogram latency[PHASES_MAX];
@@ -91,7 +93,7 @@ static void plan_hold(struct plan *plan, double rate_per_s)
 
 static uint32_t phase_count(const struct world *world)
 {
-    return schedule_phase_count(&world->plan.schedule);
+    return plan_phase_count(&world->plan);
 }
 
 static struct fake *fake_of(struct world *world, const struct peer_id *peer)
@@ -201,6 +203,7 @@ static void fake_hello(struct world *world, struct fake *fake)
 {
     struct message message = {.type = MESSAGE_HELLO,
                               .as.hello = {.major = PROTOCOL_MAJOR,
+                                           .minor = PROTOCOL_MINOR,
                                            .cores = 2,
                                            .max_concurrency = CONCURRENCY_MAX,
                                            .max_rate_milli = fake->ceiling_milli,
@@ -224,6 +227,32 @@ static void fake_join(struct world *world, struct fake *fake)
     fake_ready(world, fake);
 }
 
+static void fake_answer(struct fake *fake, uint32_t phase, uint64_t latency_ns)
+{
+    struct counters *counters = &fake->phases[phase];
+    counters->planned++;
+    counters->started++;
+    counters->ok++;
+    counters->latency_sum_ns += latency_ns;
+    histogram_record(&fake->latency[phase], latency_ns);
+    digest_record(&fake->digest, latency_ns);
+}
+
+/* A tick's worth of workers that loop, before servers of its own: those beyond them wait in line.
+ */
+static void fake_loop(struct fake *fake, uint32_t phase)
+{
+    uint64_t workers_milli = fake->setpoint.concurrency_milli;
+    uint64_t served_milli = workers_milli < SERVERS_MILLI ? workers_milli : SERVERS_MILLI;
+    uint64_t latency_ns = LATENCY_NS;
+    if (workers_milli > SERVERS_MILLI)
+        latency_ns = LATENCY_NS * workers_milli / SERVERS_MILLI;
+    fake->due_milli += served_milli * (TICK / LATENCY_NS);
+    for (; fake->due_milli >= 1000; fake->due_milli -= 1000)
+        fake_answer(fake, phase, latency_ns);
+    fake->phases[phase].in_flight_ns += workers_milli * (TICK / 1000);
+}
+
 /* A tick's worth of load: whatever falls due is answered at once. */
 static void fake_work(struct world *world, struct fake *fake)
 {
@@ -240,15 +269,12 @@ static void fake_work(struct world *world, struct fake *fake)
     }
     if (!fake_leased(world, fake))
         return;
+    if (plan_searches(&world->plan))
+        fake_loop(fake, phase);
     fake->due_milli += fake->setpoint.rate_milli / 10;
-    struct counters *counters = &fake->phases[phase];
     for (; fake->due_milli >= 1000; fake->due_milli -= 1000) {
-        counters->planned++;
-        counters->started++;
-        counters->ok++;
-        counters->latency_sum_ns += LATENCY_NS;
-        counters->in_flight_ns += LATENCY_NS;
-        histogram_record(&fake->latency[phase], LATENCY_NS);
+        fake_answer(fake, phase, LATENCY_NS);
+        fake->phases[phase].in_flight_ns += LATENCY_NS;
     }
 }
 
@@ -262,13 +288,17 @@ static struct counters fake_total(const struct fake *fake)
 
 static void fake_beat(struct world *world, struct fake *fake)
 {
-    struct message message = {.type = MESSAGE_BEAT,
-                              .as.beat = {.t_agent = fake_clock(world, fake),
-                                          .applied_seq = fake->applied_seq,
-                                          .counters = fake_total(fake),
-                                          .lanes = 1,
-                                          .workers = (uint32_t)(fake->setpoint.floor_milli / 1000),
-                                          .lane_load_permille = 300}};
+    static uint8_t bytes[DIGEST_BYTES_MAX];
+    struct message message = {
+        .type = MESSAGE_BEAT,
+        .as.beat = {.t_agent = fake_clock(world, fake),
+                    .applied_seq = fake->applied_seq,
+                    .counters = fake_total(fake),
+                    .lanes = 1,
+                    .workers = (uint32_t)(fake->setpoint.floor_milli + 999) / 1000,
+                    .lane_load_permille = 300,
+                    .digest = bytes}};
+    message.as.beat.digest_bytes = digest_encode(&fake->digest, bytes, sizeof bytes);
     fake_say(world, fake, &message);
 }
 
@@ -893,6 +923,84 @@ static void a_fixed_concurrency_is_split_into_whole_workers(void **state)
     assert_true(world->concurrency_most <= 10.0);
 }
 
+static void world_search(struct world *world, enum goal_kind goal, uint64_t warmup_ns,
+                         uint32_t count)
+{
+    world->plan.goal = goal;
+    world->plan.precision = 0.02;
+    world->plan.schedule = (struct schedule){.duration_ns = 20 * S, .warmup_ns = warmup_ns};
+    world_start(world, count);
+}
+
+static void a_search_finds_the_most_and_counts_the_phases_apart(void **state)
+{
+    struct world *world = *state;
+    world_search(world, GOAL_MAXIMIZE, S, 2);
+
+    const struct report *report = world_report(world);
+
+    assert_true(report->balanced);
+    assert_int_equal(report->outcome, OUTCOME_MET);
+    assert_int_equal(report->exit_code, EXIT_MET);
+    assert_int_equal(report->ledger.started, all_started(world));
+    const struct answer_found *found = &report->answer.found;
+    double servers = 2.0 * SERVERS_MILLI / 1000.0;
+    double capacity_per_s = servers * 1e9 / LATENCY_NS;
+    assert_near(found->throughput_per_s, capacity_per_s, 0.03 * capacity_per_s);
+    assert_near(found->workers, 1.1 * servers, 0.2 * servers);
+    uint64_t searched = 0;
+    uint64_t answered = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        searched += world->fakes[i].phases[PHASE_SEARCH].ok;
+        answered += world->fakes[i].phases[PHASE_ANSWER].ok;
+    }
+    assert_true(answered > 0);
+    assert_int_equal(report->counters.ok, searched + answered);
+    assert_int_equal(report->answer.counters.ok, answered);
+    assert_int_equal(report->answer.response.total, answered);
+    assert_non_null(find_event(report, "converged"));
+    assert_null(find_event(report, "searching"));
+    assert_true(report->control.settled);
+    assert_true(report->curve_count > 3);
+}
+
+static void a_search_under_a_bound_stays_under_it(void **state)
+{
+    static char text[] = "latency.p(99) < 8ms";
+    const double bound_ns = 8.0 * MS;
+    struct world *world = *state;
+    world->plan.bound_count = 1;
+    world->plan.bounds[0] = (struct threshold){.text = text,
+                                               .metric = METRIC_LATENCY_QUANTILE,
+                                               .quantile = 0.99,
+                                               .below = true,
+                                               .bound = bound_ns};
+    world_search(world, GOAL_MAXIMIZE_WHILE, S, 2);
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->outcome, OUTCOME_MET);
+    assert_true((double)histogram_quantile(&report->answer.response, 0.99) < bound_ns);
+    assert_true(report->curve[report->curve_count - 1].latency_ns_quantile > LATENCY_NS);
+    assert_non_null(strstr(report->sentence, "stays under 8ms"));
+}
+
+/* An answer that comes within the warm-up is measured from its end on, all of it. */
+static void the_warm_up_goes_before_the_search(void **state)
+{
+    struct world *world = *state;
+    world_search(world, GOAL_MAXIMIZE, 15 * S, 1);
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->outcome, OUTCOME_MET);
+    assert_int_equal(world->fakes[0].phases[PHASE_SEARCH].started, 0);
+    assert_true(report->answer.found.converged_ns < 15 * S);
+    assert_int_equal(report->counters.ok, world->fakes[0].phases[PHASE_ANSWER].ok);
+    assert_near(report->throughput_per_s, report->answer.found.throughput_per_s,
+                0.01 * report->throughput_per_s);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -922,6 +1030,9 @@ int main(void)
         TEST(a_broken_sink_ends_the_run_with_what_is_known),
         TEST(a_coordinator_that_stood_still_orders_nothing_for_a_tick),
         TEST(owners_ceilings_are_kept_and_named_as_the_limit),
+        TEST(a_search_finds_the_most_and_counts_the_phases_apart),
+        TEST(a_search_under_a_bound_stays_under_it),
+        TEST(the_warm_up_goes_before_the_search),
         TEST(a_fixed_concurrency_is_split_into_whole_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
