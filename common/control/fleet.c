@@ -1,13 +1,13 @@
 #include "common/control/fleet.h"
 
 #include "common/base/check.h"
+#include "common/control/heap.h"
 #include "common/control/random.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define WAITING_MAX    65536u /* requests due, or workers connecting, of one lane */
 #define PEAK_TICKS     30u
 #define LATE_S         0.010
 #define CATCH_UP       1.1  /* a backlog drains at so many times the rate ... */
@@ -16,10 +16,10 @@
 #define FRACTION_LEAST 0.02
 #define NOBODY         UINT32_MAX
 
-/** A line of moments that come in order. */
+/** What comes in the order of its moments. */
 struct line {
-    double *items;
-    uint32_t head, count;
+    struct heap_item *items; /* [size], a ring */
+    uint32_t head, count, size;
 };
 
 /** Times in any order, as many as come. */
@@ -32,7 +32,8 @@ struct values {
 struct sent {
     uint32_t lane, life; /* of the lane, which may have been lost meanwhile */
     bool paced;          /* by the worker that rests between its requests */
-    double due_s;
+    bool over;           /* for its lane; the plant may still be at it */
+    double due_s, start_s;
     uint32_t next; /* free */
 };
 
@@ -52,7 +53,7 @@ struct lane {
     uint32_t cap;
     double floor, fraction,
         rested_s; /* closed: the part of a worker, and when it may start again */
-    uint32_t peaks[PEAK_TICKS], peak;
+    uint32_t peaks[PEAK_TICKS], peak, peak_count;
     double cpu_free_s;
     double next_s; /* what it does next, and when */
     enum moment next;
@@ -72,6 +73,7 @@ struct fleet {
     struct lane lanes[FLEET_LANES_MAX];
     struct sent *sent;
     uint32_t sent_count, sent_count_max, sent_free;
+    struct line timeouts; /* of `sent`; some are over */
     double now_s;
     uint64_t ticks;
     struct observation on_the_way[FLEET_TRANSPORT_MAX + 1];
@@ -81,19 +83,34 @@ struct fleet {
 
 static double line_first(const struct line *line)
 {
-    return line->count > 0 ? line->items[line->head] : INFINITY;
+    return line->count > 0 ? line->items[line->head].key : INFINITY;
 }
 
-static void line_push(struct line *line, double at_s)
+static double line_last(const struct line *line)
 {
-    CHECK(line->count < WAITING_MAX);
-    line->items[(line->head + line->count++) % WAITING_MAX] = at_s;
+    return line->count > 0 ? line->items[(line->head + line->count - 1) % line->size].key
+                           : -INFINITY;
+}
+
+static void line_push(struct line *line, double at_s, uint32_t index)
+{
+    if (line->count == line->size) {
+        uint32_t size = line->size > 0 ? 2 * line->size : 64;
+        struct heap_item *items = malloc(size * sizeof *items);
+        CHECK(items != NULL);
+        for (uint32_t i = 0; i < line->count; i++)
+            items[i] = line->items[(line->head + i) % line->size];
+        free(line->items);
+        *line = (struct line){.items = items, .count = line->count, .size = size};
+    }
+    line->items[(line->head + line->count++) % line->size] =
+        (struct heap_item){.key = at_s, .index = index};
 }
 
 static void line_drop(struct line *line)
 {
     CHECK(line->count > 0);
-    line->head = (line->head + 1) % WAITING_MAX;
+    line->head = (line->head + 1) % line->size;
     line->count--;
 }
 
@@ -192,14 +209,11 @@ static void lane_count_time(struct lane *lane, double at_s)
     lane->counted_s = at_s;
 }
 
+/* One delay, so the line stays in order whatever the jitter. */
 static void lane_connect(const struct fleet *fleet, struct lane *lane, double at_s)
 {
-    if (lane->connecting.count >
-        0) { /* one delay, so the line stays in order whatever the jitter */
-        uint32_t last = (lane->connecting.head + lane->connecting.count - 1) % WAITING_MAX;
-        at_s = fmax(at_s, lane->connecting.items[last] - fleet->config->connect_s);
-    }
-    line_push(&lane->connecting, at_s + fleet->config->connect_s);
+    double ready_s = fmax(at_s + fleet->config->connect_s, line_last(&lane->connecting));
+    line_push(&lane->connecting, ready_s, 0);
 }
 
 static void lane_note_demand(struct lane *lane)
@@ -214,10 +228,12 @@ static void lane_start(struct fleet *fleet, struct lane *lane, double due_s, boo
     double at_s = fleet->now_s;
     uint32_t index = take_sent(fleet);
     uint32_t number = lane_index(fleet, lane);
-    fleet->sent[index] =
-        (struct sent){.lane = number, .life = lane->life, .paced = paced, .due_s = due_s};
+    fleet->sent[index] = (struct sent){
+        .lane = number, .life = lane->life, .paced = paced, .due_s = due_s, .start_s = at_s};
     double factor = fleet->config->lane_latency_factor[number];
     plant_begin(fleet->plant, at_s, factor > 0.0 ? factor : 1.0, index);
+    if (fleet->config->timeout_s > 0.0)
+        line_push(&fleet->timeouts, at_s + fleet->config->timeout_s, index);
     lane->busy++;
     lane->paced_busy += paced;
     lane->started++;
@@ -270,23 +286,27 @@ static void lane_plan(const struct fleet *fleet, struct lane *lane)
     }
 }
 
+static void lane_give_up_first(struct fleet *fleet, struct lane *lane)
+{
+    double due_s = line_first(&lane->waiting);
+    line_drop(&lane->waiting);
+    fleet->totals.not_started++;
+    fleet->totals.late++;
+    tell(fleet, lane, (struct fleet_event){.kind = FLEET_NOT_STARTED, .due_s = due_s});
+}
+
 static void lane_drop_old(struct fleet *fleet, struct lane *lane)
 {
     double age_s = fmax(lane->drop_age_s, 2.0 / fmax(lane->rate_per_s, 1e-9));
-    while (lane->waiting.count > 0 && fleet->now_s - line_first(&lane->waiting) > age_s) {
-        double due_s = line_first(&lane->waiting);
-        line_drop(&lane->waiting);
-        fleet->totals.not_started++;
-        fleet->totals.late++;
-        tell(fleet, lane, (struct fleet_event){.kind = FLEET_NOT_STARTED, .due_s = due_s});
-    }
+    while (lane->waiting.count > 0 && fleet->now_s - line_first(&lane->waiting) > age_s)
+        lane_give_up_first(fleet, lane);
 }
 
 static void lane_fall_due(struct fleet *fleet, struct lane *lane)
 {
     lane->paced_s = fleet->now_s;
     lane->to_go = fleet->config->poisson ? random_exponential(&fleet->random) : 1.0;
-    line_push(&lane->waiting, fleet->now_s);
+    line_push(&lane->waiting, fleet->now_s, 0);
     fleet->totals.due++;
     if (lane->idle + lane->connecting.count < lane->waiting.count && lane_workers(lane) < lane->cap)
         lane_connect(fleet, lane, fleet->now_s);
@@ -331,31 +351,39 @@ static void lane_act(struct fleet *fleet, struct lane *lane)
     lane_plan(fleet, lane);
 }
 
-static void lane_end_request(struct fleet *fleet, struct lane *lane, const struct sent *sent,
-                             const struct plant_end *end)
+/** `sent` is over for its lane, now. */
+static void lane_end_request(struct fleet *fleet, struct lane *lane, struct sent *sent, bool ok,
+                             bool timed_out)
 {
+    double latency_s = fleet->now_s - sent->start_s;
     lane_count_time(lane, fleet->now_s);
+    sent->over = true;
     lane->busy--;
-    lane->ok += end->ok;
-    lane->failed += !end->ok;
-    lane->latency_s += end->end_s - end->start_s;
+    lane->ok += ok;
+    lane->failed += !ok;
+    lane->latency_s += latency_s;
     if (fleet->config->quantile > 0.0)
-        values_push(&lane->responses, end->end_s - sent->due_s);
+        values_push(&lane->responses, fleet->now_s - sent->due_s);
     if (sent->paced) {
         lane->paced_busy--;
-        lane->rested_s =
-            end->start_s + (end->end_s - end->start_s) / fmax(lane->fraction, FRACTION_LEAST);
+        lane->rested_s = sent->start_s + latency_s / fmax(lane->fraction, FRACTION_LEAST);
     } else if (lane_workers(lane) < lane->cap) {
         lane->idle++;
     }
     tell(fleet, lane,
          (struct fleet_event){.kind = FLEET_ENDED,
                               .due_s = sent->due_s,
-                              .start_s = end->start_s,
-                              .end_s = end->end_s,
-                              .ok = end->ok});
+                              .start_s = sent->start_s,
+                              .end_s = fleet->now_s,
+                              .ok = ok,
+                              .timed_out = timed_out});
     lane_drop_old(fleet, lane);
     lane_plan(fleet, lane);
+}
+
+static bool is_over(const struct fleet *fleet, const struct sent *sent)
+{
+    return sent->over || fleet->lanes[sent->lane].life != sent->life;
 }
 
 static void plant_act(struct fleet *fleet)
@@ -364,11 +392,33 @@ static void plant_act(struct fleet *fleet)
     if (!plant_advance(fleet->plant, &end))
         return;
     struct sent *sent = &fleet->sent[end.tag];
-    struct lane *lane = &fleet->lanes[sent->lane];
-    if (lane->life == sent->life)
-        lane_end_request(fleet, lane, sent, &end);
+    if (!is_over(fleet, sent))
+        lane_end_request(fleet, &fleet->lanes[sent->lane], sent, end.ok, false);
+    sent->over = true;
     sent->next = fleet->sent_free;
     fleet->sent_free = end.tag;
+}
+
+/** When the first request that still runs is out of time. */
+static double next_timeout_s(struct fleet *fleet)
+{
+    struct line *timeouts = &fleet->timeouts;
+    while (timeouts->count > 0) {
+        double at_s = line_first(timeouts);
+        const struct sent *sent = &fleet->sent[timeouts->items[timeouts->head].index];
+        /* Its place may have been taken by a later request. */
+        if (!is_over(fleet, sent) && sent->start_s + fleet->config->timeout_s == at_s)
+            return at_s;
+        line_drop(timeouts);
+    }
+    return INFINITY;
+}
+
+static void timeout_act(struct fleet *fleet)
+{
+    struct sent *sent = &fleet->sent[fleet->timeouts.items[fleet->timeouts.head].index];
+    line_drop(&fleet->timeouts);
+    lane_end_request(fleet, &fleet->lanes[sent->lane], sent, false, true);
 }
 
 void fleet_advance(struct fleet *fleet, double end_s)
@@ -380,16 +430,24 @@ void fleet_advance(struct fleet *fleet, double end_s)
                 first = &fleet->lanes[i];
         }
         double plant_s = plant_next_s(fleet->plant);
-        double at_s = fmin(plant_s, first->next_s);
+        double timeout_s = next_timeout_s(fleet);
+        double at_s = fmin(fmin(plant_s, timeout_s), first->next_s);
         if (at_s >= end_s)
             break;
         fleet->now_s = fmax(fleet->now_s, at_s);
-        if (plant_s <= first->next_s)
+        if (plant_s == at_s)
             plant_act(fleet);
+        else if (timeout_s == at_s)
+            timeout_act(fleet);
         else
             lane_act(fleet, first);
     }
     fleet->now_s = end_s;
+}
+
+void fleet_start_changes(struct fleet *fleet)
+{
+    plant_start_changes(fleet->plant, fleet->now_s);
 }
 
 /** Idle workers beyond what the last three seconds needed go; missing ones up to the floor connect.
@@ -427,6 +485,16 @@ void fleet_order(struct fleet *fleet, uint32_t index, const struct fleet_order *
     lane_plan(fleet, lane);
 }
 
+void fleet_stop(struct fleet *fleet, uint32_t index)
+{
+    CHECK(index < fleet->config->lanes);
+    struct lane *lane = &fleet->lanes[index];
+    fleet_order(fleet, index, &(struct fleet_order){.drop_age_s = lane->drop_age_s});
+    while (lane->waiting.count > 0)
+        lane_give_up_first(fleet, lane);
+    lane_plan(fleet, lane);
+}
+
 void fleet_lose(struct fleet *fleet, uint32_t index)
 {
     CHECK(index < fleet->config->lanes);
@@ -450,14 +518,12 @@ void fleet_return(struct fleet *fleet, uint32_t index)
     lane_plan(fleet, lane);
 }
 
-void fleet_staff(struct fleet *fleet)
+void fleet_staff(struct fleet *fleet, uint32_t index)
 {
-    for (uint32_t i = 0; i < fleet->config->lanes; i++) {
-        struct lane *lane = &fleet->lanes[i];
-        lane->peaks[fleet->ticks % PEAK_TICKS] = lane->peak;
-        lane->peak = lane->busy + lane->waiting.count;
-    }
-    fleet->ticks++;
+    CHECK(index < fleet->config->lanes);
+    struct lane *lane = &fleet->lanes[index];
+    lane->peaks[lane->peak_count++ % PEAK_TICKS] = lane->peak;
+    lane->peak = lane->busy + lane->waiting.count;
 }
 
 struct fleet_lane fleet_look(const struct fleet *fleet, uint32_t index)
@@ -492,9 +558,6 @@ struct fleet *fleet_create(const struct fleet_config *config, uint64_t seed)
         lane->next_s = INFINITY;
         lane->to_go =
             config->poisson ? random_exponential(&fleet->random) : (i + 0.5) / config->lanes;
-        lane->waiting.items = calloc(WAITING_MAX, sizeof(double));
-        lane->connecting.items = calloc(WAITING_MAX, sizeof(double));
-        CHECK(lane->waiting.items && lane->connecting.items);
     }
     return fleet;
 }
@@ -509,6 +572,7 @@ void fleet_destroy(struct fleet *fleet)
         free(fleet->lanes[i].responses.items);
     }
     free(fleet->responses.items);
+    free(fleet->timeouts.items);
     free(fleet->sent);
     plant_destroy(fleet->plant);
     free(fleet);
@@ -673,5 +737,7 @@ void fleet_run(struct fleet *fleet, double rate_per_s, const struct control_advi
     }
     fleet_advance(fleet, FLEET_TICK_S * (double)(fleet->ticks + 1));
     sum_up(fleet, tick);
-    fleet_staff(fleet);
+    for (uint32_t i = 0; i < fleet->config->lanes; i++)
+        fleet_staff(fleet, i);
+    fleet->ticks++;
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define FLEET_TICK_S        0.1
-#define FLEET_LANES_MAX     8u
+#define FLEET_LANES_MAX     64u
 #define FLEET_TRANSPORT_MAX 10u
 
 /** What happened to one request of a lane. */
@@ -23,7 +23,7 @@ struct fleet_event {
     uint32_t lane;
     double due_s; /* closed: when it started */
     double start_s, end_s;
-    bool ok;
+    bool ok, timed_out;
 };
 
 struct fleet_config {
@@ -32,6 +32,7 @@ struct fleet_config {
     bool closed;
     bool poisson;             /* requests fall due at random, else evenly */
     double connect_s;         /* until a new worker can take a request */
+    double timeout_s;         /* of a request, from its start; its worker is free then; 0: none */
     double noise;             /* of what is measured, a share */
     double report_loss;       /* share of the lanes' reports that never arrive */
     uint32_t transport_ticks; /* so much older are observations, up to FLEET_TRANSPORT_MAX */
@@ -79,11 +80,17 @@ struct fleet_order {
 
 void fleet_order(struct fleet *fleet, uint32_t lane, const struct fleet_order *order);
 
+/** A lane starts nothing more until its next order: what waits never will. */
+void fleet_stop(struct fleet *fleet, uint32_t lane);
+
 /** All that happens before `at_s` happens. */
 void fleet_advance(struct fleet *fleet, double at_s);
 
-/** Once a FLEET_TICK_S: pools shrink to what the last ticks needed. */
-void fleet_staff(struct fleet *fleet);
+/** The plant's changes count from this moment on, and not from 0. */
+void fleet_start_changes(struct fleet *fleet);
+
+/** Once a FLEET_TICK_S for each lane: its pool may shrink to what the last ticks needed. */
+void fleet_staff(struct fleet *fleet, uint32_t lane);
 
 /** A lane is gone with all that it was doing; or it is back, with nothing. */
 void fleet_lose(struct fleet *fleet, uint32_t lane);
@@ -91,9 +98,9 @@ void fleet_return(struct fleet *fleet, uint32_t lane);
 
 /** A lane's state at the moment of fleet_advance(), and its sums since the start. */
 struct fleet_lane {
-    uint64_t started, ok, failed;
-    double in_flight_s; /* the integral of workers with a request */
-    double latency_s;   /* start to end, of all that ended */
+    uint64_t started, ok, failed; /* failed: time-outs included */
+    double in_flight_s;           /* the integral of workers with a request */
+    double latency_s;             /* start to end, of all that ended */
     uint32_t workers, in_flight, backlog;
     uint32_t demand_peak; /* the largest in flight + backlog since fleet_staff() */
 };

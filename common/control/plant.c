@@ -39,7 +39,8 @@ struct plant {
     double speed;   /* of all changes, until `turn_s` ... */
     double servers; /* ... and how many */
     double turn_s;
-    struct pause pauses[PLANT_CHANGES_MAX]; /* the present or next one of each */
+    struct plant_change changes[PLANT_CHANGES_MAX]; /* at their times of this clock */
+    struct pause pauses[PLANT_CHANGES_MAX];         /* the present or next one of each */
 };
 
 /** The product of all changes of `kind` at `at_s`. */
@@ -47,7 +48,7 @@ static double factor(const struct plant *plant, enum plant_change_kind kind, dou
 {
     double product = 1.0;
     for (uint32_t i = 0; i < PLANT_CHANGES_MAX; i++) {
-        const struct plant_change *change = &plant->config->changes[i];
+        const struct plant_change *change = &plant->changes[i];
         if (change->kind != kind || at_s < change->from_s || at_s >= change->to_s)
             continue;
         double passed = (at_s - change->from_s) / (change->to_s - change->from_s);
@@ -86,7 +87,7 @@ static void sooner(const struct plant *plant, double *turn_s, double at_s)
  *  its load. Returns whether service stands. */
 static bool pause_now(struct plant *plant, uint32_t index, double *turn_s)
 {
-    const struct plant_change *change = &plant->config->changes[index];
+    const struct plant_change *change = &plant->changes[index];
     struct pause *pause = &plant->pauses[index];
     while (pause->to_s <= plant->now_s && pause->from_s < change->to_s) {
         pause->from_s += change->every_s * (0.6 + 0.8 * random_uniform(&plant->pause_random));
@@ -106,7 +107,7 @@ static void turn(struct plant *plant)
     double turn_s = INFINITY;
     bool stands = false;
     for (uint32_t i = 0; i < PLANT_CHANGES_MAX; i++) {
-        const struct plant_change *change = &config->changes[i];
+        const struct plant_change *change = &plant->changes[i];
         if (change->kind == PLANT_SAME)
             continue;
         sooner(plant, &turn_s, change->from_s);
@@ -126,6 +127,25 @@ static void turn(struct plant *plant)
     set_rate(plant);
 }
 
+/** The changes as configured, from `at_s` on. */
+static void begin_changes(struct plant *plant, double at_s)
+{
+    for (uint32_t i = 0; i < PLANT_CHANGES_MAX; i++) {
+        struct plant_change *change = &plant->changes[i];
+        *change = plant->config->changes[i];
+        CHECK(change->kind == PLANT_SAME || change->to_s > change->from_s);
+        change->from_s += at_s;
+        change->to_s += at_s;
+        if (change->kind != PLANT_PAUSES)
+            continue;
+        CHECK(change->every_s > 0.0);
+        double first_s = change->every_s * random_uniform(&plant->pause_random);
+        plant->pauses[i].from_s = change->from_s + first_s;
+        plant->pauses[i].to_s = plant->pauses[i].from_s + change->factor;
+    }
+    turn(plant);
+}
+
 struct plant *plant_create(const struct plant_config *config, uint64_t seed)
 {
     CHECK(config->usl_per_s > 0.0 || (config->servers >= 1 && config->service_s > 0.0));
@@ -135,17 +155,7 @@ struct plant *plant_create(const struct plant_config *config, uint64_t seed)
     plant->random.state = seed;
     plant->pause_random.state = random_next(&plant->random);
     plant->free = plant->line_first = plant->line_last = NOBODY;
-    for (uint32_t i = 0; i < PLANT_CHANGES_MAX; i++) {
-        const struct plant_change *change = &config->changes[i];
-        CHECK(change->kind == PLANT_SAME || change->to_s > change->from_s);
-        if (change->kind != PLANT_PAUSES)
-            continue;
-        CHECK(change->every_s > 0.0);
-        struct pause *pause = &plant->pauses[i];
-        pause->from_s = change->from_s + change->every_s * random_uniform(&plant->pause_random);
-        pause->to_s = pause->from_s + change->factor;
-    }
-    turn(plant);
+    begin_changes(plant, 0.0);
     return plant;
 }
 
@@ -157,6 +167,19 @@ void plant_destroy(struct plant *plant)
     free(plant->in_service.items);
     free(plant->requests);
     free(plant);
+}
+
+static void pass_time(struct plant *plant, double at_s)
+{
+    CHECK(at_s >= plant->now_s);
+    plant->work_given += plant->rate_per_s * (at_s - plant->now_s);
+    plant->now_s = at_s;
+}
+
+void plant_start_changes(struct plant *plant, double at_s)
+{
+    pass_time(plant, at_s);
+    begin_changes(plant, at_s);
 }
 
 static uint32_t take_request(struct plant *plant)
@@ -263,8 +286,7 @@ bool plant_advance(struct plant *plant, struct plant_end *end)
     double service_s = service_end_s(plant);
     double at_s = fmin(plant->turn_s, fmin(service_s, arrival_s));
     CHECK(at_s < INFINITY);
-    plant->work_given += plant->rate_per_s * (at_s - plant->now_s);
-    plant->now_s = at_s;
+    pass_time(plant, at_s);
     bool ended = false;
     if (at_s == plant->turn_s) {
         turn(plant);

@@ -45,6 +45,9 @@ struct plant;
 struct plant *plant_create(const struct plant_config *config, uint64_t seed);
 void plant_destroy(struct plant *plant);
 
+/** The changes count from `at_s` on, which is now, and not from 0. */
+void plant_start_changes(struct plant *plant, double at_s);
+
 /** A request starts at `at_s`, when all that happens before has been taken with plant_advance().
  *  Its delay is `delay_factor` times the plant's; `tag` comes back with its end. */
 void plant_begin(struct plant *plant, double at_s, double delay_factor, uint32_t tag);

@@ -187,7 +187,7 @@ static void lanes_are_lost_and_return(void **state)
 }
 
 struct watched {
-    uint64_t due, not_started, started, ended, failed;
+    uint64_t due, not_started, started, ended, failed, timed_out;
 };
 
 static void count_event(void *context, const struct fleet_event *event)
@@ -198,6 +198,7 @@ static void count_event(void *context, const struct fleet_event *event)
     watched->started += event->kind == FLEET_STARTED;
     watched->ended += event->kind == FLEET_ENDED;
     watched->failed += event->kind == FLEET_ENDED && !event->ok;
+    watched->timed_out += event->timed_out;
     if (event->kind == FLEET_ENDED)
         assert_true(event->due_s <= event->start_s && event->start_s < event->end_s);
 }
@@ -254,6 +255,58 @@ static void each_lane_obeys_its_own_order_from_its_own_moment(void **state)
     assert_int_equal(lost.in_flight, 0);
 }
 
+static void a_request_out_of_time_fails_and_frees_its_worker(void **state)
+{
+    (void)state;
+    struct watched watched = {0};
+    struct fleet_config config = ordinary();
+    config.lanes = 1;
+    config.closed = true;
+    config.plant.delay_s = 1.0;
+    config.timeout_s = 0.25;
+    config.watch = count_event;
+    config.watch_context = &watched;
+    struct fleet *fleet = fleet_create(&config, 1);
+    fleet_order(fleet, 0, &(struct fleet_order){.concurrency = 10.0});
+    fleet_advance(fleet, 2.4);
+
+    struct fleet_lane lane = fleet_look(fleet, 0);
+    fleet_destroy(fleet);
+
+    assert_int_equal(watched.ended, 90);
+    assert_int_equal(watched.timed_out, 90);
+    assert_int_equal(lane.failed, 90);
+    assert_int_equal(lane.in_flight, 10);
+    assert_near(lane.latency_s, 90 * 0.25, 1e-9);
+}
+
+static void a_stopped_lane_gives_up_what_waits_and_ends_what_runs(void **state)
+{
+    (void)state;
+    struct watched watched = {0};
+    struct fleet_config config = ordinary();
+    config.lanes = 1;
+    config.watch = count_event;
+    config.watch_context = &watched;
+    struct fleet *fleet = fleet_create(&config, 1);
+    struct fleet_order order = {
+        .rate_per_s = 5000.0, .floor = 10.0, .concurrency = 10.0, .drop_age_s = 1.0};
+    fleet_order(fleet, 0, &order);
+    fleet_advance(fleet, 1.0);
+    assert_true(fleet_look(fleet, 0).backlog > 1000);
+    uint64_t started = watched.started;
+
+    fleet_stop(fleet, 0);
+    fleet_advance(fleet, 2.0);
+
+    struct fleet_lane lane = fleet_look(fleet, 0);
+    fleet_destroy(fleet);
+    assert_int_equal(lane.backlog, 0);
+    assert_int_equal(lane.in_flight, 0);
+    assert_int_equal(watched.started, started);
+    assert_int_equal(watched.due, watched.started + watched.not_started);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +319,8 @@ int main(void)
         cmocka_unit_test(a_lanes_own_ceiling_holds_beside_the_common_one),
         cmocka_unit_test(lanes_are_lost_and_return),
         cmocka_unit_test(a_watcher_sees_every_request_and_the_ledger_balances),
+        cmocka_unit_test(a_request_out_of_time_fails_and_frees_its_worker),
+        cmocka_unit_test(a_stopped_lane_gives_up_what_waits_and_ends_what_runs),
         cmocka_unit_test(each_lane_obeys_its_own_order_from_its_own_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

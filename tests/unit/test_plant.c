@@ -220,6 +220,29 @@ static void latency_changes_for_those_that_start_in_it(void **state)
     assert_in_range((uint64_t)(play.longest_s * 1e6), 40000, 48000);
 }
 
+static void changes_can_be_counted_from_a_later_moment(void **state)
+{
+    (void)state;
+    struct plant_config config = {.delay_s = 0.01,
+                                  .service_s = 0.0001,
+                                  .servers = 100,
+                                  .changes = {{PLANT_LATENCY, 1, 2, 4.0, 0}}};
+    struct player player = {.plant = plant_create(&config, 1), .play.shortest_s = INFINITY};
+    plant_begin(player.plant, 0.0, 1.0, 0);
+    player.present = 1;
+
+    play_until(&player, 0.5, true);
+    plant_start_changes(player.plant, 0.5);
+    play_until(&player, 1.49, true);
+    double longest_before_s = player.play.longest_s;
+    play_until(&player, 1.6, true);
+    double longest_in_it_s = player.play.longest_s;
+    play_end(&player);
+
+    assert_true(longest_before_s < 0.02);
+    assert_true(longest_in_it_s > 0.04);
+}
+
 static void pauses_catch_whoever_is_in_service(void **state)
 {
     (void)state;
@@ -323,6 +346,7 @@ int main(void)
         cmocka_unit_test(littles_law_holds),
         cmocka_unit_test(servers_give_what_they_can_and_no_more),
         cmocka_unit_test(latency_changes_for_those_that_start_in_it),
+        cmocka_unit_test(changes_can_be_counted_from_a_later_moment),
         cmocka_unit_test(pauses_catch_whoever_is_in_service),
         cmocka_unit_test(who_finds_a_full_line_fails_after_the_delay),
         cmocka_unit_test(a_share_fails_after_its_full_length),
