@@ -15,6 +15,7 @@ enum exit_code {
 int command_run(int count, char **arguments);
 int command_coordinator(int count, char **arguments);
 int command_validate(int count, char **arguments);
+int command_simulate(int count, char **arguments);
 int command_agent(int count, char **arguments);
 int command_target(int count, char **arguments);
 

@@ -11,6 +11,7 @@
 #include "coordinator/children.h"
 #include "coordinator/driver.h"
 #include "coordinator/folder.h"
+#include "coordinator/leave.h"
 #include "proto/channel.h"
 
 #include <sched.h>
@@ -39,27 +40,6 @@ struct run {
     size_t sink_count;
 };
 
-static void print_error(const struct error *error)
-{
-    char text[ERROR_MESSAGE_BYTES + 256];
-    fprintf(stderr, "clobber: %s\n", error_text(error, text, sizeof text));
-}
-
-static int exit_for(const struct error *error)
-{
-    print_error(error);
-    return error->kind == ERROR_USAGE || error->kind == ERROR_PLAN ? EXIT_USAGE : EXIT_BROKEN_OFF;
-}
-
-static void print_plan_errors(const struct plan_errors *errors)
-{
-    char text[ERROR_MESSAGE_BYTES + 256];
-    for (uint32_t i = 0; i < errors->count; i++)
-        fprintf(stderr, "%s\n", error_text(&errors->items[i], text, sizeof text));
-    if (errors->more)
-        fprintf(stderr, "there are more; these are the first %u\n", errors->count);
-}
-
 static bool is_url(const char *word)
 {
     return strstr(word, "://") != NULL;
@@ -77,7 +57,7 @@ static struct plan *run_plan(const char *word, struct run_options *options)
         plan = plan_load(word, &errors);
     }
     if (plan == NULL)
-        print_plan_errors(&errors);
+        leave_print_plan_errors(&errors);
     return plan;
 }
 
@@ -190,57 +170,6 @@ static bool run_open_session(struct run *run, uint64_t wait_ns, struct error *er
     return run->session != NULL && run_open_sinks(run, &config, error);
 }
 
-static bool write_json(const void *subject, FILE *stream, struct error *error)
-{
-    return report_json(subject, stream, error);
-}
-
-static bool write_hgrm(const void *subject, FILE *stream, struct error *error)
-{
-    (void)error;
-    const struct report *report = subject;
-    report_hgrm(&report->kinds[SAMPLE_RESPONSE], stream);
-    return true;
-}
-
-static bool run_write_json(const struct report *report, const char *path, struct error *error)
-{
-    if (strcmp(path, "-") == 0) {
-        if (!report_json(report, stdout, error))
-            return false;
-        if (fflush(stdout) != 0)
-            return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
-        return true;
-    }
-    return folder_put(path, write_json, report, error);
-}
-
-/* Whatever cannot be written, the last screen is shown: what is in memory is not lost. */
-static int run_finish(struct run *run)
-{
-    const struct report *report = session_report(run->session);
-    const char *json = run->options->json;
-    int code = (int)report->exit_code;
-    struct error error = {0};
-    for (size_t i = 0; i < run->sink_count; i++) {
-        struct sink *sink = &run->sinks[i];
-        if (sink->finish != NULL && !sink->finish(sink->state, report, &error))
-            code = exit_for(&error);
-    }
-    const char *files = "{result.json, run.jsonl, latency.hgrm}";
-    if (!folder_replace(run->folder, "latency.hgrm", write_hgrm, report, &error) ||
-        !folder_replace(run->folder, "result.json", write_json, report, &error)) {
-        code = exit_for(&error);
-        files = "run.jsonl";
-    }
-    if (json != NULL && !run_write_json(report, json, &error))
-        code = exit_for(&error);
-    FILE *screen = json != NULL && strcmp(json, "-") == 0 ? stderr : stdout;
-    bool color = isatty(fileno(screen)) && getenv("NO_COLOR") == NULL;
-    report_text(report, run->folder, files, color, screen);
-    return report->exit_code == EXIT_INTERRUPTED ? EXIT_INTERRUPTED : code;
-}
-
 static bool run_child_ended(void *context, struct error *error)
 {
     struct run *run = context;
@@ -329,7 +258,12 @@ static int run_plan_through(const struct run_options *options, const struct plan
                 channel_endpoint(run->channel), run->agents, run->agents == 1 ? "" : "s");
     uint64_t wait_ns = options->wait_ns > 0 ? options->wait_ns : plan->agents_wait_ns;
     well = well && run_open_session(run, wait_ns, &error) && run_drive(run, &error);
-    int code = well ? run_finish(run) : exit_for(&error);
+    int code = well ? leave_with(&(struct leaving){.report = session_report(run->session),
+                                                   .sinks = run->sinks,
+                                                   .sink_count = run->sink_count,
+                                                   .folder = run->folder,
+                                                   .json = run->options->json})
+                    : leave_for(&error);
     run_end(run);
     free(run);
     return code;
@@ -347,7 +281,7 @@ static int run_words(enum depth depth, struct run_options *options, const char *
     if (word == NULL)
         error_set(&error, ERROR_USAGE, PLACE_NONE, "give a PLAN.yaml, or - for standard input");
     if (word == NULL || !run_check_flags(word, options, &error))
-        return exit_for(&error);
+        return leave_for(&error);
     struct plan *plan = run_plan(word, options);
     if (plan == NULL)
         return EXIT_USAGE;
@@ -371,7 +305,7 @@ static int run_command(const struct flags *flags, enum depth depth, int count, c
     case FLAGS_HELP:
         break;
     case FLAGS_BAD:
-        code = exit_for(&error);
+        code = leave_for(&error);
         break;
     case FLAGS_OK:
         code = run_words(depth, &options, words_count > 0 ? words[0] : NULL);

@@ -91,7 +91,12 @@ static void print_help(const struct flags *flags)
         printf("\n");
     }
     left_column(help_letter(flags), "help", NULL, left);
-    printf("  %-*s  show this page\n\nExample:\n  %s\n", width, left, flags->example);
+    printf("  %-*s  show this page\n", width, left);
+    if (flags->explain != NULL) {
+        printf("\n");
+        flags->explain(stdout);
+    }
+    printf("\nExample:\n  %s\n", flags->example);
 }
 
 /* Hands one value to its flag; a failure names the flag as the user wrote it. */

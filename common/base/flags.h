@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /** Takes one value of a flag: from the command line, or from its environment twin (`CLOBBER_` and
  *  the name in capitals with `_`). `value` is borrowed for as long as the process lives; it is ""
@@ -31,7 +32,8 @@ struct flags {
     const char *example; /* one command line */
     const struct flag *rows;
     size_t count;
-    size_t words_min, words_max; /* how many words that are no flags */
+    size_t words_min, words_max;   /* how many words that are no flags */
+    void (*explain)(FILE *stream); /* prints what help says below the flags; NULL: nothing */
 };
 
 enum flags_outcome { FLAGS_OK, FLAGS_HELP, FLAGS_BAD };

@@ -1,0 +1,77 @@
+#include "coordinator/leave.h"
+
+#include "common/command.h"
+#include "coordinator/folder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_BYTES (ERROR_MESSAGE_BYTES + 256)
+
+int leave_for(const struct error *error)
+{
+    char text[TEXT_BYTES];
+    fprintf(stderr, "clobber: %s\n", error_text(error, text, sizeof text));
+    return error->kind == ERROR_USAGE || error->kind == ERROR_PLAN ? EXIT_USAGE : EXIT_BROKEN_OFF;
+}
+
+void leave_print_plan_errors(const struct plan_errors *errors)
+{
+    char text[TEXT_BYTES];
+    for (uint32_t i = 0; i < errors->count; i++)
+        fprintf(stderr, "%s\n", error_text(&errors->items[i], text, sizeof text));
+    if (errors->more)
+        fprintf(stderr, "there are more; these are the first %u\n", errors->count);
+}
+
+static bool write_json(const void *subject, FILE *stream, struct error *error)
+{
+    return report_json(subject, stream, error);
+}
+
+static bool write_hgrm(const void *subject, FILE *stream, struct error *error)
+{
+    (void)error;
+    const struct report *report = subject;
+    report_hgrm(&report->kinds[SAMPLE_RESPONSE], stream);
+    return true;
+}
+
+static bool put_json(const struct report *report, const char *path, struct error *error)
+{
+    if (strcmp(path, "-") == 0) {
+        if (!report_json(report, stdout, error))
+            return false;
+        if (fflush(stdout) != 0)
+            return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
+        return true;
+    }
+    return folder_put(path, write_json, report, error);
+}
+
+int leave_with(const struct leaving *leaving)
+{
+    const struct report *report = leaving->report;
+    const char *json = leaving->json;
+    int code = (int)report->exit_code;
+    struct error error = {0};
+    for (size_t i = 0; i < leaving->sink_count; i++) {
+        struct sink *sink = &leaving->sinks[i];
+        if (sink->finish != NULL && !sink->finish(sink->state, report, &error))
+            code = leave_for(&error);
+    }
+    const char *files = "{result.json, run.jsonl, latency.hgrm}";
+    if (!folder_replace(leaving->folder, "latency.hgrm", write_hgrm, report, &error) ||
+        !folder_replace(leaving->folder, "result.json", write_json, report, &error)) {
+        code = leave_for(&error);
+        files = "run.jsonl";
+    }
+    if (json != NULL && !put_json(report, json, &error))
+        code = leave_for(&error);
+    FILE *screen = json != NULL && strcmp(json, "-") == 0 ? stderr : stdout;
+    bool color = isatty(fileno(screen)) && getenv("NO_COLOR") == NULL;
+    report_text(report, leaving->folder, files, color, screen);
+    return report->exit_code == EXIT_INTERRUPTED ? EXIT_INTERRUPTED : code;
+}

@@ -1,0 +1,30 @@
+/** How a command that has a plan leaves: its errors, the files of its run, the last screen, the
+ * exit code. */
+#ifndef CLOBBER_COORDINATOR_LEAVE_H
+#define CLOBBER_COORDINATOR_LEAVE_H
+
+#include "common/base/error.h"
+#include "coordinator/plan_errors.h"
+#include "coordinator/report.h"
+#include "coordinator/sink.h"
+
+#include <stddef.h>
+
+/** Says `error` on stderr; returns the exit code for it. */
+int leave_for(const struct error *error);
+void leave_print_plan_errors(const struct plan_errors *errors);
+
+/** A run that is over. All borrowed. */
+struct leaving {
+    const struct report *report;
+    struct sink *sinks; /* [sink_count] */
+    size_t sink_count;
+    const char *folder;
+    const char *json; /* where the result goes too; "-": stdout alone; NULL: nowhere */
+};
+
+/** Finishes the sinks, writes the files and shows the last screen; returns the exit code. Whatever
+ *  cannot be written, the screen is shown: what is in memory is not lost. */
+int leave_with(const struct leaving *leaving);
+
+#endif
