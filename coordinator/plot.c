@@ -34,31 +34,39 @@ struct plot {
     size_t moment_count, moment_size;
     struct happening happenings[ROWS_MAX];
     size_t happening_count, happenings_more;
-    enum control_status status; /* as told */
-    uint32_t status_ticks;      /* so long another one has been seen */
+    enum control_status status_told, status;
+    uint64_t status_from_ns;
+    uint32_t status_ticks; /* so long it has been `status` */
 };
 
 /* Keeping. */
 
+/** Takes its place in the order of time. */
 static void note(struct plot *plot, uint64_t at_ns, const char *what)
 {
     if (plot->happening_count == ROWS_MAX) {
         plot->happenings_more++;
         return;
     }
-    struct happening *happening = &plot->happenings[plot->happening_count++];
+    size_t index = plot->happening_count++;
+    for (; index > 0 && plot->happenings[index - 1].at_ns > at_ns; index--)
+        plot->happenings[index] = plot->happenings[index - 1];
+    struct happening *happening = &plot->happenings[index];
     happening->at_ns = at_ns;
     snprintf(happening->what, sizeof happening->what, "%s", what);
 }
 
 static void note_status(struct plot *plot, const struct tick *tick)
 {
-    plot->status_ticks = tick->status == plot->status ? 0 : plot->status_ticks + 1;
-    if (plot->status_ticks < STATUS_TICKS)
+    if (tick->status != plot->status) {
+        plot->status = tick->status;
+        plot->status_from_ns = tick->at_ns;
+        plot->status_ticks = 0;
+    }
+    if (++plot->status_ticks < STATUS_TICKS || plot->status == plot->status_told)
         return;
-    plot->status = tick->status;
-    plot->status_ticks = 0;
-    note(plot, tick->at_ns, control_status_word(tick->status));
+    plot->status_told = plot->status;
+    note(plot, plot->status_from_ns, control_status_word(plot->status));
 }
 
 static bool keep_tick(void *state, const struct tick *tick, struct error *error)
@@ -133,12 +141,12 @@ static double value_of(const struct moment *moment, enum measure measure)
     return moment->latency_ns > 0.0 ? moment->latency_ns : NAN;
 }
 
-/** The least of 1, 1.2, 1.5, 2, ... times a power of ten that is not below `value`. */
+/** The least of 1, 1.2, 1.5, 2, ... times a power of ten that is not below `value`; 0 of 0. */
 static double round_up(double value)
 {
     static const double steps[] = {1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0};
     if (!(value > 0.0))
-        return 1.0;
+        return 0.0;
     double power = pow(10.0, floor(log10(value)));
     size_t i = 0;
     while (i + 1 < COUNT(steps) && steps[i] * power < value * (1.0 - 1e-9))
@@ -275,6 +283,10 @@ static void draw_chart(const struct plot *plot, const struct plot_look *look, ui
                           .rows = measure == MEASURE_THROUGHPUT ? RATE_ROWS : OTHER_ROWS,
                           .cells = cells};
     fill_cells(&chart);
+    if (!(chart.top > 0.0)) {
+        fprintf(stream, "%s: none\n\n", title);
+        return;
+    }
     fprintf(stream, "%s\n", title);
     for (uint32_t row = chart.rows; row-- > 0;)
         draw_row(&chart, row, stream);

@@ -543,6 +543,8 @@ static void hear_stop(struct simulate_agents *agents, struct simulated *agent, u
         agent->deadline_ns = aborts ? now_ns : deadline_ns;
         agent->reason = aborts ? FINAL_ABORTED : FINAL_DRAINED;
     }
+    if (aborts)
+        agent->next_ns = now_ns; /* what is in flight is cut */
     agent->state = SIMULATED_ENDING;
     if (agent->phases[agent->phase] != NULL && agent->phases[agent->phase]->t_to == 0)
         agent->phases[agent->phase]->t_to = now_ns;

@@ -17,7 +17,7 @@ class Command(Case):
         self.assertEqual(self.run_words("--version").returncode, 0)
         top = self.run_words("--help")
         self.assertEqual(top.returncode, 0)
-        for command in ("run", "coordinator", "agent", "target", "validate"):
+        for command in ("run", "coordinator", "agent", "target", "validate", "simulate"):
             self.assertIn(command, top.stdout)
             told = self.run_words(command, "--help")
             self.assertEqual(told.returncode, 0, told.stderr)
