@@ -304,14 +304,15 @@ static void draw_happening(const struct plot *plot, size_t index, FILE *stream)
         if (plot->happenings[i].at_ns > from->at_ns)
             to_ns = plot->happenings[i].at_ns;
     }
-    double workers = 0.0;
+    double workers = 0.0; /* mean */
+    uint32_t count = 0;
     double lowest = INFINITY;
     double highest = 0.0;
     for (size_t i = 0; i < plot->moment_count; i++) {
         const struct moment *moment = &plot->moments[i];
         if (moment->at_ns < from->at_ns || moment->at_ns >= to_ns)
             continue;
-        workers = moment->workers;
+        workers += (moment->workers - workers) / ++count;
         lowest = fmin(lowest, moment->throughput_per_s);
         highest = fmax(highest, moment->throughput_per_s);
     }

@@ -21,7 +21,7 @@ class Docs(Case):
         os.makedirs(self.path("bin"), exist_ok=True)
         if not os.path.exists(self.path("bin/clobber")):
             os.symlink(BINARY, self.path("bin/clobber"))
-        script = self.write("block.sh", "trap 'kill $(jobs -p) 2>/dev/null' EXIT\n" + block)
+        script = self.write("block.sh", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + block)
         return subprocess.run(["bash", "-eu", script], cwd=self.folder, capture_output=True, text=True, timeout=60,
                               check=False, env={**os.environ, "PATH": f"{self.path('bin')}:{os.environ['PATH']}"})
 

@@ -104,8 +104,8 @@ static void a_run_is_drawn_to_the_eighth_of_a_cell(void **state)
                  "\n"
                  " at       workers    lowest   highest  what\n"
                  " 00:01.0       10     100/s     100/s  steady\n"
-                 " 00:10.0       40      50/s     100/s  latency rose 8.0x\n"
-                 " 00:15.0       10      50/s     100/s  latency fell 8.0x\n");
+                 " 00:10.0       34      50/s     100/s  latency rose 8.0x\n"
+                 " 00:15.0       15      50/s     100/s  latency fell 8.0x\n");
 }
 
 static void without_utf8_and_at_its_end_a_broken_run_is_drawn_too(void **state)
