@@ -17,6 +17,7 @@
 #define DRAIN_GRACE_NS   (3 * NS_PER_S)    /* for final words, said every FINAL_REPEAT_MS */
 #define EARLY_GRACE_NS   (1 * NS_PER_S)    /* ... of agents that never had any load */
 #define ABORT_NS         (800 * NS_PER_MS) /* so that it all ends within a second */
+#define AWAKE_GRACE_NS   (1 * NS_PER_S)    /* ... when we stood still: ten beats, four repeats */
 #define UNREACHABLE_NS   (5 * NS_PER_S)    /* a target that comes up late has come by then */
 #define BEHIND_NS        (50 * NS_PER_MS)  /* late by more than a busy host's scheduler makes us */
 #define PUNCTUAL_TICKS   100u              /* ten seconds of it show that there is room again */
@@ -472,6 +473,20 @@ static bool judge_lateness(struct session *session, uint64_t interval_ns)
     return late;
 }
 
+/* What was said while we stood still lies unread, or its sender stood still beside us: only time in
+ * which we listened makes an agent lost, or a final word missing. */
+static void excuse_silence(struct session *session, uint64_t deaf_ns)
+{
+    for (uint32_t i = 0; i < session->roster.count; i++) {
+        struct agent *agent = session->roster.agents[i];
+        uint64_t excused_ns = agent->heard_ns + deaf_ns;
+        agent->heard_ns = excused_ns < session->now_ns ? excused_ns : session->now_ns;
+    }
+    uint64_t grace_end_ns = session->now_ns + AWAKE_GRACE_NS;
+    if (session->state == SESSION_DRAINING && session->drain_end_ns < grace_end_ns)
+        session->drain_end_ns = grace_end_ns;
+}
+
 /* Beats must come through whatever happens, so when we are behind it is the samples that become
  * fewer. */
 static void shed_samples(struct session *session, uint64_t interval_ns)
@@ -534,6 +549,8 @@ static void take_tick(struct session *session)
     session->tick_ns = session->now_ns;
     session->ticks++;
     bool late = judge_lateness(session, interval_ns);
+    if (late)
+        excuse_silence(session, interval_ns - TICK_NS);
     shed_samples(session, interval_ns);
     aggregate_silence(&session->roster, session->now_ns);
     observe(session, interval_ns);

@@ -882,6 +882,61 @@ static void a_coordinator_that_stood_still_orders_nothing_for_a_tick(void **stat
     assert_true(world->rate_most <= 1000.0);
 }
 
+/* The pause of the coordinator, and the first tick after it: no word has been read yet. */
+static void world_stand_still(struct world *world, uint64_t pause_ns)
+{
+    world->now_ns += pause_ns;
+    world_step(world, (struct session_event){.kind = SESSION_TICK});
+}
+
+static void a_coordinator_that_stood_still_takes_no_agent_for_lost(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+
+    world_stand_still(world, 5 * S);
+    const struct report *report = world_report(world);
+
+    assert_null(find_event(report, "agent_lost"));
+    assert_true(report->balanced);
+    assert_int_equal(report->lost_max, 0);
+    assert_true(report->agents[0].final && report->agents[1].final);
+}
+
+static void an_agent_that_died_while_the_coordinator_stood_still_is_lost_a_lease_later(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+
+    world->fakes[1].dead = true;
+    world_stand_still(world, 5 * S);
+    uint64_t awake_ns = world->now_ns;
+    while (world->fakes[0].setpoint.rate_milli <= 500000 && world->now_ns < awake_ns + 10 * S)
+        world_tick(world);
+
+    assert_true(world->now_ns - awake_ns <= LEASE_NS + 3 * TICK);
+    assert_non_null(find_event(world_report(world), "agent_lost"));
+}
+
+static void final_words_are_waited_for_by_a_coordinator_that_stood_still(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+    world_step(world, (struct session_event){.kind = SESSION_DRAIN});
+
+    world_stand_still(world, 30 * S);
+    const struct report *report = world_report(world);
+
+    assert_null(find_event(report, "final_missing"));
+    assert_true(report->balanced);
+    assert_true(report->agents[0].final && report->agents[1].final);
+}
+
 static void owners_ceilings_are_kept_and_named_as_the_limit(void **state)
 {
     struct world *world = *state;
@@ -1029,6 +1084,9 @@ int main(void)
         TEST(the_second_signal_ends_it_within_a_second_whatever_agents_do),
         TEST(a_broken_sink_ends_the_run_with_what_is_known),
         TEST(a_coordinator_that_stood_still_orders_nothing_for_a_tick),
+        TEST(a_coordinator_that_stood_still_takes_no_agent_for_lost),
+        TEST(an_agent_that_died_while_the_coordinator_stood_still_is_lost_a_lease_later),
+        TEST(final_words_are_waited_for_by_a_coordinator_that_stood_still),
         TEST(owners_ceilings_are_kept_and_named_as_the_limit),
         TEST(a_search_finds_the_most_and_counts_the_phases_apart),
         TEST(a_search_under_a_bound_stays_under_it),
