@@ -5,8 +5,9 @@ is outside its bound. The tests hold the same behaviour with bounds that a busy 
 
 import statistics
 import sys
+import time
 
-from support import LEASE_S, Case, moving_means, plan_text, wait_until
+from support import LEASE_S, Case, interrupt, moving_means, plan_text, wait_until
 
 RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 RATE = 5000
@@ -33,7 +34,7 @@ class Figures(Case):
         target = self.target("--latency", "5ms", "--servers", "256")
         plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s}}", "20s", "2s"))
         run = self.clobber("run", plan, "--agents", str(agents), "--out", self.path("out"))
-        wait_until(lambda: any(tick["at_ns"] > 10e9 for tick in self.ticks()), "half-time", 30)
+        self.wait_for_load(10)
         stepped_s = self.ticks()[-1]["at_ns"] / 1e9
         target.knobs("latency=20ms")
         self.finish(run, 40, 0)
@@ -66,7 +67,7 @@ class Figures(Case):
         plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s, tolerance: 20%}}", "10s"))
         coordinator = self.coordinator(plan, 4)
         agents = [self.agent(coordinator, f"a{i}") for i in range(1, 5)]
-        wait_until(lambda: any(tick["at_ns"] > 3e9 for tick in self.ticks()), "3 s of load", 30)
+        self.wait_for_load(3)
         agents[0].kill()
         killed_s = self.ticks()[-1]["at_ns"] / 1e9
         self.finish(coordinator, 40, 0)
@@ -79,11 +80,37 @@ class Figures(Case):
                if at > killed_s + 1 and abs(mean / RATE - 1) > 0.02]
         return {"agent killed: rate back after, s": (max(off) - killed_s - 0.9 if off else 0.0, LEASE_S + 1)}
 
+    def joined(self):
+        target = self.target("--latency", "2ms")
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s, tolerance: 20%}}", "8s"))
+        coordinator = self.coordinator(plan, 4)
+        for i in range(1, 5):
+            self.agent(coordinator, f"a{i}")
+        self.wait_for_load(4)
+        self.agent(coordinator, "a5")
+        self.finish(coordinator, 10, 0)
+        parts = [(tick["at_ns"], part) for tick in self.running_ticks() for part in tick["agents"] if part["name"] == "a5"]
+        carries = [at_ns for at_ns, part in parts if part["throughput_per_s"] > 0.8 * RATE / 5]
+        return {"agent joined: carries its share after, s": ((carries[0] - parts[0][0]) / 1e9, 1.0)}
+
+    def interrupted(self):
+        target = self.target("--latency", "4s")
+        plan = self.write("plan.yaml", plan_text(target.url, "{hold: 200/s}", "30s"))
+        run = self.clobber("run", plan, "--agents", "2", "--out", self.path("out"))
+        self.wait_for_load(1.5)
+        interrupt(run)
+        wait_until(lambda: self.ticks()[-1]["state"] == "draining", "the drain")
+        interrupt(run)
+        began_s = time.monotonic()
+        self.finish(run, 5, 130)
+        return {"interrupted twice: over after, s": (time.monotonic() - began_s, 1.3)}
+
 
 def main():
     outside = 0
     for measure, arguments in ((Figures.hold, (1,)), (Figures.hold, (4,)), (Figures.latency_step, (1,)),
-                               (Figures.latency_step, (4,)), (Figures.saturated, ()), (Figures.killed, ())):
+                               (Figures.latency_step, (4,)), (Figures.saturated, ()), (Figures.killed, ()), (Figures.joined, ()),
+                               (Figures.interrupted, ())):
         seen = {}
         for _ in range(RUNS):
             case = Figures()

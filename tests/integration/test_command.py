@@ -5,12 +5,12 @@ import os
 import subprocess
 import unittest
 
-from support import BINARY, Case, plan_text
+from support import BINARY, JUDGED, PATIENCE_S, TOLERANCE, Case, again_if_it_stood_still, plan_text
 
 
 class Command(Case):
     def run_words(self, *words, stdin="", env=None):
-        return subprocess.run([BINARY, *words], input=stdin, capture_output=True, text=True, timeout=30, check=False,
+        return subprocess.run([BINARY, *words], input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
                               cwd=self.folder, env={**os.environ, **(env or {})})
 
     def test_help_and_version_exit_0(self):
@@ -51,11 +51,14 @@ class Command(Case):
             self.assertIn("duration", told.stderr)
         self.assertFalse(os.path.exists(self.path("runs")))
 
+    @again_if_it_stood_still
     def test_the_result_goes_alone_to_stdout_and_a_run_is_never_overwritten(self):
         target = self.target("--latency", "1ms")
-        words = ["run", target.url, "-R", "100", "-d", "2s", "--out", self.path("out"), "--json", "-"]
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: 100/s, {TOLERANCE}}}", "2s"))
+        words = ["run", plan, "--out", self.path("out"), "--json", "-"]
         told = self.run_words(*words)
-        self.assertEqual(told.returncode, 0, told.stderr)
+        with self.about_the_rate():
+            self.assertEqual(told.returncode, 0, told.stderr)
         result = json.loads(told.stdout)
         self.assertEqual(result["schema"], 1)
         self.assertEqual(result, self.result())
@@ -67,14 +70,17 @@ class Command(Case):
         target = self.target("--latency", "1ms")
         told = self.run_words("run", target.url, "-d", "2s", "--json", "-",
                               env={"CLOBBER_RATE": "50", "CLOBBER_OUT": self.path("from-env"), "CLOBBER_DURATION": "9h"})
-        self.assertEqual(told.returncode, 0, told.stderr)
+        # A busy machine can miss a goal that is held to 1 %, and a bare URL has no other.
+        self.assertIn(told.returncode, JUDGED, told.stderr)
         self.assertTrue(os.path.exists(self.path("from-env/result.json")))
         self.assertEqual(json.loads(told.stdout)["goal"]["value_per_s"], 50)
 
     def test_a_name_that_does_not_resolve_is_exit_3(self):
-        told = self.run_words("run", "-R", "10", "-d", "2s", "http://no-such-host.invalid/")
+        # No name server is asked for a label of 64 characters (RFC 1035: at most 63), so none can make us wait.
+        name = "a" * 64 + ".invalid"
+        told = self.run_words("run", "-R", "10", "-d", "2s", f"http://{name}/")
         self.assertEqual(told.returncode, 3, told.stderr)
-        self.assertIn("no-such-host.invalid", told.stderr)
+        self.assertIn(f"cannot resolve '{name}'", told.stderr)
         self.assertFalse(os.path.exists(self.path("runs")))
 
     def test_a_result_that_cannot_be_written_is_exit_3_and_the_run_is_kept(self):

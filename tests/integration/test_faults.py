@@ -4,7 +4,8 @@ import signal
 import time
 import unittest
 
-from support import LEASE_S, RATE, Case, free_port, interrupt, moving_means, plan_text, wait_until
+from support import (LEASE_S, RATE, TOLERANCE, Case, again_if_it_stood_still, events, interrupt, plan_text,
+                     wait_until)
 
 
 def monotonic_ns():
@@ -12,33 +13,35 @@ def monotonic_ns():
 
 
 class FleetUnderLoad(Case):
-    def fleet(self, target, seconds):
-        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s, tolerance: 20%}}", f"{seconds}s"))
+    def fleet(self, target):
+        """Four agents in a run that is longer than any test waits."""
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s}}", "10m"))
         coordinator = self.coordinator(plan, 4)
         agents = [self.agent(coordinator, f"a{i}") for i in range(1, 5)]
-        wait_until(lambda: any(tick["at_ns"] > 3e9 for tick in self.ticks()), "3 s of load", 30)
+        self.wait_for_load(3)
         return coordinator, agents
 
 
 class AgentKilled(FleetUnderLoad):
+    @again_if_it_stood_still
     def test_an_agent_killed_is_replaced_by_the_others_and_counted_once(self):
         target = self.target("--latency", "2ms")
-        coordinator, agents = self.fleet(target, 10)
+        coordinator, agents = self.fleet(target)
         agents[1].kill()
-        killed_s = self.ticks()[-1]["at_ns"] / 1e9
-        self.finish(coordinator, 40, 0)
+        wait_until(lambda: self.ticks()[-1]["agents_lost"] == 1, "the loss")
+        lost_s = self.ticks()[-1]["at_ns"] / 1e9
+        self.wait_for_load(lost_s + 5)
+        interrupt(coordinator)
+        self.finish(coordinator, 5, 130)
         result = self.result()
         self.assert_balanced(result)
         ledger = result["ledger"]
         self.assertGreater(ledger["lost_max"], 0)
         self.assertGreaterEqual(target.requests(), ledger["started"] - ledger["unwritten"])
         self.assertLessEqual(target.requests(), ledger["started"] + ledger["lost_max"])
-        self.assertTrue(any(event["kind"] == "agent_lost" for event in result["events"]), result["events"])
-        # The rate of a 1 s mean is back within the lease and 1 s (and the mean's own second).
-        means = moving_means(self.running_ticks(), "throughput_per_s", 10)
-        late = [mean for at, mean in means if at > killed_s + LEASE_S * 1.02 + 0.1 + 1.0 + 1.0]
-        self.assertTrue(late)
-        self.assertGreater(min(late), 0.95 * RATE)
+        self.assertEqual(len(events(result, "agent_lost")), 1, result["events"])
+        # Three agents without the share of the fourth would start 75 %. How soon it is there: figures.py.
+        self.assert_rate("started", RATE, lost_s + 1, lost_s + 5)
         total = 0
         for tick in self.ticks():
             self.assertGreaterEqual(tick["total"]["started"], total, "a total fell")
@@ -48,51 +51,52 @@ class AgentKilled(FleetUnderLoad):
 class CoordinatorKilled(FleetUnderLoad):
     def test_the_load_ends_within_a_lease_of_the_coordinators_death(self):
         target = self.target("--latency", "2ms")
-        coordinator, agents = self.fleet(target, 30)
+        coordinator, agents = self.fleet(target)
         coordinator.kill()
         killed_ns = monotonic_ns()
-        time.sleep(LEASE_S + 0.5)
-        after = target.stats()
-        self.assertLessEqual(after["last_request_ns"] - killed_ns, LEASE_S * 1e9)
-        time.sleep(1.0)
-        self.assertEqual(target.stats()["requests"], after["requests"])
         for agent in agents:
             self.assertEqual(self.finish(agent, 30), 3)
+        ended_ns = monotonic_ns()
+        # What left in time may wait on a busy machine until the target reads it; agents that obeyed no lease would go
+        # on for as long as they lived.
+        late_ns = target.stats()["last_request_ns"] - killed_ns - LEASE_S * 1e9
+        self.assertLessEqual(late_ns, 1e9)
+        self.assertGreater(ended_ns - killed_ns, (LEASE_S + 2) * 1e9)
 
 
 class AgentFrozen(Case):
     def test_an_agent_frozen_past_its_lease_wakes_to_nothing_but_what_was_under_way(self):
         target = self.target("--latency", "2ms")
-        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s, tolerance: 50%}}", "14s"))
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s}}", "10m"))
         coordinator = self.coordinator(plan, 2)
         agent = self.agent(coordinator, "a1")
         # It keeps the run alive and adds next to nothing to the target's count.
         self.agent(coordinator, "a2", "--max-rate", "1/s")
-        wait_until(lambda: any(tick["at_ns"] > 3e9 for tick in self.ticks()), "3 s of load", 30)
+        self.wait_for_load(3)
         agent.send_signal(signal.SIGSTOP)
-        time.sleep(0.3)
-        workers = self.ticks()[-1]["workers"]
-        time.sleep(4.0)
+        time.sleep(2 * LEASE_S)
         coordinator.send_signal(signal.SIGSTOP)  # so that no fresh setpoint can come
-        time.sleep(0.7)
+        workers = max(part["workers"] for tick in self.ticks() for part in tick["agents"] if part["name"] == "a1")
         frozen = target.requests()
         agent.send_signal(signal.SIGCONT)
-        time.sleep(0.7)
-        self.assertLessEqual(target.requests() - frozen, workers + 2)
+        time.sleep(1.0)  # enough for all that was due meanwhile
+        # The other one's lease lets it do this much, however long we slept.
+        self.assertLessEqual(target.requests() - frozen, workers + 1 * LEASE_S + 1)
         coordinator.send_signal(signal.SIGCONT)
-        wait_until(lambda: target.requests() > frozen + RATE // 5, "load after a fresh setpoint", 10)
-        self.finish(coordinator, 40)
+        wait_until(lambda: target.requests() > frozen + RATE // 5, "load after a fresh setpoint")
+        interrupt(coordinator)
+        self.finish(coordinator, 5, 130)
         result = self.result()
         self.assert_balanced(result)
         self.assertEqual(target.requests(), result["ledger"]["started"])
 
 
 class Signals(Case):
-    def begin(self, latency):
+    def begin(self, latency, more=""):
         target = self.target("--latency", latency)
-        plan = self.write("plan.yaml", plan_text(target.url, "{hold: 200/s}", "30s"))
+        plan = self.write("plan.yaml", plan_text(target.url, "{hold: 200/s}", "10m", more=more))
         run = self.clobber("run", plan, "--agents", "2", "--out", self.path("out"))
-        wait_until(lambda: any(tick["at_ns"] > 1.5e9 for tick in self.ticks()), "load", 30)
+        self.wait_for_load(1.5)
         return target, run
 
     def test_ctrl_c_drains_and_reports_and_exits_130(self):
@@ -114,47 +118,50 @@ class Signals(Case):
 
     def test_ctrl_c_before_the_agents_are_there_ends_at_once(self):
         target = self.target("--latency", "1ms")
-        run = self.clobber("run", target.url, "-R", "10", "--agents", "4", "--out", self.path("out"))
-        wait_until(lambda: "hold" in self.read(run.err), "its first line", 30)
+        run = self.clobber("run", target.url, "-R", "10", "-d", "10m", "--agents", "4", "--out", self.path("out"))
+        wait_until(lambda: "hold" in self.read(run.err), "its first line")
         interrupt(run)
-        began = time.monotonic()
         self.finish(run, 5, 130)
-        self.assertLess(time.monotonic() - began, 1.3)
+        self.assertLess(self.result()["duration_ns"], 5e9)
 
-    def test_a_second_ctrl_c_stops_within_a_second(self):
-        _, run = self.begin("4s")
+    def test_a_second_ctrl_c_does_not_wait_for_the_answers(self):
+        _, run = self.begin("8s", "http: {timeout: 9s}\n")
         interrupt(run)
-        time.sleep(0.3)
+        wait_until(lambda: self.ticks()[-1]["state"] == "draining", "the drain")
         interrupt(run)
-        began = time.monotonic()
         self.finish(run, 5, 130)
-        self.assertLess(time.monotonic() - began, 1.3)
         result = self.result()
         self.assert_balanced(result)
+        # A drain would have lasted until the last had answered.
         self.assertGreater(result["ledger"]["in_flight_at_end"], 0)
+        draining = [tick["at_ns"] for tick in self.ticks() if tick["state"] == "draining"]
+        self.assertLess(draining[-1] - draining[0], 5e9)
 
+    @again_if_it_stood_still
     def test_a_terminated_agent_drains_and_says_its_final_word(self):
         target = self.target("--latency", "5ms")
-        plan = self.write("plan.yaml", plan_text(target.url, "{hold: 500/s, tolerance: 20%}", "8s"))
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: 500/s, {TOLERANCE}}}", "8s"))
         coordinator = self.coordinator(plan, 2)
         agents = [self.agent(coordinator, f"a{i}") for i in (1, 2)]
-        wait_until(lambda: any(tick["at_ns"] > 2e9 for tick in self.ticks()), "load", 30)
+        self.wait_for_load(2)
         agents[0].send_signal(signal.SIGTERM)
         self.finish(agents[0], 5)
-        self.finish(coordinator, 30, 0)
+        self.finish(coordinator, 10, 0)
         result = self.result()
         self.assert_balanced(result)
-        self.assertEqual(result["ledger"]["lost_max"], 0)
+        with self.about_the_rate():
+            self.assertEqual(result["ledger"]["lost_max"], 0)
         self.assertEqual(target.requests(), result["ledger"]["started"])
 
 
 class Refused(Case):
+    @again_if_it_stood_still
     def test_a_second_agent_of_one_name_is_refused_and_the_first_is_untouched(self):
         target = self.target("--latency", "2ms")
-        plan = self.write("plan.yaml", plan_text(target.url, "{hold: 500/s}", "5s"))
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: 500/s, {TOLERANCE}}}", "8s"))
         coordinator = self.coordinator(plan, 1)
         first = self.agent(coordinator, "twin")
-        wait_until(lambda: any(tick["at_ns"] > 1e9 for tick in self.ticks()), "load", 30)
+        self.wait_for_load(1)
         second = self.agent(coordinator, "twin")
         self.finish(second, 10, 3)
         self.assertIn("twin", self.read(second.err))
@@ -171,7 +178,7 @@ class Refused(Case):
         self.assertIn("--allow", self.read(agent.err) + self.read(coordinator.err) + self.read(coordinator.out))
 
     def test_a_target_that_refuses_every_connection_ends_with_exit_3(self):
-        plan = self.write("plan.yaml", plan_text(f"http://127.0.0.1:{free_port()}/", "{hold: 100/s}", "3s"))
+        plan = self.write("plan.yaml", plan_text(f"http://127.0.0.1:{self.nobody()}/", "{hold: 100/s}", "3s"))
         run = self.clobber("run", plan, "--out", self.path("out"))
         self.finish(run, 20, 3)
         result = self.result()
