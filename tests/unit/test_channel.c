@@ -1,6 +1,7 @@
 #include "proto/channel.h"
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "tests/support/messages.h"
 
 #include <setjmp.h>
@@ -17,9 +18,10 @@
 #include <unistd.h>
 #include <zmq.h>
 
-/* A wait is for an event, and this only bounds it: 100 looks of at most 100 ms. */
-#define LOOKS_MAX 100
-#define LOOK_MS   100
+/* A wait is for an event, and this only bounds it: only a failing test ever waits so long. */
+#define PATIENCE_NS (60 * NS_PER_S)
+#define LOOK_MS     100
+#define BAD_MAX     100
 
 static struct channel *bound(const char *endpoint)
 {
@@ -49,7 +51,7 @@ static void look(struct channel *channel)
 static enum channel_outcome next(struct channel *channel, struct peer_id *from,
                                  struct message *message, struct error *error)
 {
-    for (int i = 0; i < LOOKS_MAX; i++) {
+    for (uint64_t end_ns = clock_now_ns() + PATIENCE_NS; clock_now_ns() < end_ns;) {
         enum channel_outcome outcome = channel_receive(channel, from, message, error);
         if (outcome != CHANNEL_EMPTY)
             return outcome;
@@ -62,7 +64,7 @@ static enum channel_outcome next(struct channel *channel, struct peer_id *from,
 /** Sends as soon as there is a connection to send on; nothing is to be received before. */
 static void send_when_connected(struct channel *agent, const struct message *message)
 {
-    for (int i = 0; i < LOOKS_MAX; i++) {
+    for (uint64_t end_ns = clock_now_ns() + PATIENCE_NS; clock_now_ns() < end_ns;) {
         struct peer_id from;
         struct message none;
         assert_int_equal(channel_receive(agent, &from, &none, NULL), CHANNEL_EMPTY);
@@ -112,18 +114,26 @@ static void hello_and_welcome_go_over_tcp(void **state)
     hello_goes_over("tcp://127.0.0.1:*", "127.0.0.1");
 }
 
+/* As the kernel says it, so that a bind of ours that fails is no reason to skip. */
+static bool kernel_has_ipv6_loopback(void)
+{
+    FILE *file = fopen("/proc/net/if_inet6", "re");
+    char line[128];
+    bool found = false;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        found = found || strncmp(line, "00000000000000000000000000000001 ", 33) == 0;
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
 static void hello_and_welcome_go_over_tcp_on_ipv6(void **state)
 {
     (void)state;
-    struct error error = {0};
-    struct channel *channel = channel_bind("tcp://[::1]:0", &error);
-    if (channel == NULL && getenv("CI") != NULL)
-        fail_msg("this machine has no IPv6 to test on: %s", error.message);
-    if (channel == NULL) {
-        print_message("SKIPPED, no IPv6 here: %s\n", error.message);
+    if (!kernel_has_ipv6_loopback()) {
+        print_message("SKIPPED: the kernel has no ::1 here\n");
         skip();
     }
-    channel_close(channel);
     hello_goes_over("tcp://[::1]:0", "::1");
 }
 
@@ -227,7 +237,7 @@ static uint64_t bad_before_an_honest_hello(struct channel *coordinator)
     struct peer_id from;
     struct message message;
     struct error error = {0};
-    for (int i = 0; i < LOOKS_MAX; i++) {
+    for (int i = 0; i < BAD_MAX; i++) {
         if (next(coordinator, &from, &message, &error) == CHANNEL_MESSAGE)
             break;
         assert_int_equal(error.kind, ERROR_PROTOCOL);

@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define AWAIT_NS   (20 * NS_PER_S) /* only a failing test ever waits so long */
+#define AWAIT_NS   (60 * NS_PER_S) /* only a failing test ever waits so long */
 #define TIMEOUT_NS (200 * NS_PER_MS)
 #define REQUEST    "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -217,6 +217,21 @@ static bool flagged(const struct rig *rig, uint64_t flag)
     return (rig->meters->flags & flag) != 0;
 }
 
+/* Half of all that ended took `most_ns` at most: sooner or later, on a busy machine too. */
+static bool punctual(const struct rig *rig, uint64_t most_ns)
+{
+    return histogram_quantile(&rig->meters->phases[0].kinds[SAMPLE_SERVICE], 0.5) <= most_ns;
+}
+
+/* Busy for about half of the lane's time: a pause of the machine passes out of the mean. */
+static bool half_busy(const struct rig *rig, uint64_t unused)
+{
+    (void)unused;
+    double elapsed_ns = (double)(rig->meters->t_agent - rig->meters->phases[0].t_from);
+    double occupied = (double)rig->seen.in_flight_ns / elapsed_ns;
+    return occupied > 0.35 && occupied < 0.65;
+}
+
 static bool idle(const struct rig *rig, uint64_t unused)
 {
     (void)unused;
@@ -323,6 +338,18 @@ static void a_refused_port_fails_what_falls_due(void **state)
     rig_down(rig);
 }
 
+/* Each of `workers` knocks after 0, 100, 300, 700, 1500, 2500 ms, ... of the lane's own time. */
+static uint64_t knocks_at_most(const struct rig *rig, uint64_t workers)
+{
+    uint64_t elapsed_ns = rig->meters->t_agent - rig->meters->phases[0].t_from;
+    uint64_t knocks = 1, rest_ns = 100 * NS_PER_MS;
+    for (uint64_t at_ns = rest_ns; at_ns <= elapsed_ns; at_ns += rest_ns) {
+        knocks++;
+        rest_ns = 2 * rest_ns < NS_PER_S ? 2 * rest_ns : NS_PER_S;
+    }
+    return workers * knocks;
+}
+
 static void a_refused_port_is_tried_gently_by_closed_arrivals(void **state)
 {
     (void)state;
@@ -335,7 +362,7 @@ static void a_refused_port_is_tried_gently_by_closed_arrivals(void **state)
         finish(rig);
 
         assert_int_equal(rig->seen.failed[FAILURE_CONNECT_REFUSED], rig->seen.started);
-        assert_true(rig->seen.started <= 8); /* two workers, each after 0, 100, 300 ms, ... */
+        assert_true(rig->seen.started <= knocks_at_most(rig, 2));
         rig_down(rig);
     }
 }
@@ -368,11 +395,11 @@ static void silence_times_out_in_time(void **state)
 
     set(rig, level(4, 0));
     await(rig, timed_out, 12);
+    await(rig, punctual, TIMEOUT_NS + 50 * NS_PER_MS);
 
     const struct histogram *service = &rig->meters->phases[0].kinds[SAMPLE_SERVICE];
     assert_int_equal(rig->seen.timed_out, ended(&rig->seen));
     assert_true(service->min_ns >= TIMEOUT_NS);
-    assert_true(histogram_quantile(service, 0.5) <= TIMEOUT_NS + 50 * NS_PER_MS);
     /* Its connection carries no other request. */
     assert_int_equal(rig->seen.connections_reused, 0);
     rig_down(rig);
@@ -595,10 +622,8 @@ static void half_a_worker_works_half_the_time(void **state)
 
     set(rig, setpoint);
     await(rig, over, 40);
+    await(rig, half_busy, 0);
 
-    double elapsed_ns = (double)(rig->meters->t_agent - rig->meters->phases[0].t_from);
-    double occupied = (double)rig->seen.in_flight_ns / elapsed_ns;
-    assert_true(occupied > 0.35 && occupied < 0.65);
     assert_int_equal(rig->meters->workers, 1);
 
     setpoint.concurrency_milli = setpoint.floor_milli = 10; /* below a fiftieth: none */
@@ -668,10 +693,10 @@ static void what_waits_from_a_phase_before_is_counted_in_it(void **state)
     setpoint.rate_milli = 0;
     setpoint.phase = 1;
     set(rig, setpoint);
-    look(rig); /* nothing of phase 0 runs, and ten requests of it wait */
+    look(rig); /* nothing of phase 0 runs, and ten requests of it wait, or more by now */
     setpoint.concurrency_milli = setpoint.floor_milli = 4000;
     set(rig, setpoint);
-    await(rig, over, 10);
+    await(rig, over, rig->seen.planned);
     finish(rig);
 
     assert_int_equal(rig->meters->phases[0].counters.ok, rig->seen.planned);
