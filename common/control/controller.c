@@ -114,7 +114,9 @@ static void search_step(const struct controller_config *config, struct controlle
                                              .error_share_max = config->error_share_max},
                        search_least(config), law->climbing, seen);
     double most = search_most(config, state);
-    law_maximize_step(law, search_least(config), most, precision(config), seen);
+    struct maximize_range range = {
+        .least = search_least(config), .most = most, .precision = precision(config)};
+    law_maximize_step(law, &range, seen);
     bool bounded = most < config->concurrency_max && law->phase == MAXIMIZE_HOLD &&
                    law->command >= BOUND_SHARE * most;
     if (bounded)

@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* The knee: the fewest workers with 98 % of the best throughput; aimed at from a little above. */
-#define LOSS    0.0175 /* of ln X */
+#define LOSS    0.0125 /* of ln X */
 #define NEAR    0.08   /* of ln N: a bracket so narrow holds the answer */
-#define SPARE   0.05   /* of ln N above what Little's law allows at the least */
+#define SPARE   0.04   /* of ln N above what Little's law allows at the least */
 #define SAME    0.02   /* of ln N: two levels so near are one */
 #define PLATEAU 0.25   /* of ln N above the knee, without 2 % more, show that there is no more */
 
@@ -21,19 +21,27 @@
 #define CLIMB_SAMPLES 2.0   /* ... if a second sample says so too, and it is made of so many ... */
 #define CLIMB_ENDED   100.0 /* ... requests, for a mean of fewer is too noisy, ... */
 #define CLIMB_MOST    8.0   /* ... or after so many samples */
-#define QUEUE_SEEN    0.05  /* of ln W above the latency without a queue */
-#define SLOPE_LEAST   0.15  /* for extrapolation; noise may show less than there is */
-#define RESTART       0.336 /* ln 1.4: after a change; more workers cost no throughput */
-#define WALK_FIRST    0.16  /* ln of a step down, doubled each time ... */
-#define WALK_MOST     0.7
-#define JUMP_MOST     0.92 /* ln 2.5 down at once, on Little's word */
-#define TRIES_MAX     24u  /* levels of a search; each halves what is left, so six are enough */
+#define LATENCY_NEAR  0.02  /* of ln W: of levels with the same latency, ... */
+#define LATENCY_NOISE 0.5   /* ... and a request's standard deviation from their mean */
+#define LITTLE_FITS                                                                                \
+    0.2 /* of ln X: what was counted may lag so much, for workers began within the tick */
+#define FREE_SAMPLES 0.1   /* that a level counts for which was only passed */
+#define QUEUE_SEEN   0.05  /* of ln W above the latency without a queue */
+#define SLOPE_LEAST  0.15  /* for extrapolation; noise may show less than there is */
+#define RESTART      0.336 /* ln 1.4: after a change; more workers cost no throughput */
+#define WALK_FIRST   0.16  /* ln of a step down, doubled each time ... */
+#define WALK_MOST    0.7
+#define JUMP_MOST    0.92 /* ln 2.5 down at once, on Little's word */
+#define TRIES_MAX    40u  /* visits to levels in one search; a dozen are usual */
 
 /* Samples: */
-#define SAMPLE_ENDED  8.0  /* requests, or ... */
-#define SAMPLE_S      2.0  /* ... so long */
+#define SAMPLE_ENDED  8.0 /* requests, or ... */
+#define SAMPLE_S      2.0 /* ... so long */
+#define DECIDED       0.4 /* of the precision: a standard error so small will do */
+#define TRY_SAMPLES   3.0
 #define SAMPLES_MAX   40.0 /* for one level: so well 4 % noise is known to 0.6 % */
 #define PERIOD_LEASTS 4.0  /* a sample takes a latency, at most so many of the least */
+#define NOISE_FEW     5.0  /* pairs: with fewer it is not known */
 #define NOISE_GAIN    0.08
 #define NOISE_COUNT   1000.0
 #define NOISE_LEAST   1e-6
@@ -60,8 +68,8 @@
 #define PROBE_FLAT    0.010 /* of ln X for the step: no knee here any more */
 #define PROBE_STEEP   0.090 /* of ln X for the step: far below the knee */
 #define PROBE_MOST    12.0  /* samples */
-#define CHANGE_DRIFT  1.0
-#define CHANGE_LIMIT  8.5
+#define CHANGE_DRIFT  0.5
+#define CHANGE_LIMIT  10.0
 #define CHANGE_CLIP   4.0
 #define CHANGE_SIGMA  0.012
 #define CHANGE_YOUNG  8.0  /* a reference of few samples is as uncertain as they are */
@@ -86,7 +94,7 @@ static double slope(const struct maximize_level *low, const struct maximize_leve
 
 static double variance(const struct law_maximize *law, const struct maximize_level *level)
 {
-    return law->noise / fmax(level->samples, 1.0);
+    return law->noise / fmax(level->samples, FREE_SAMPLES);
 }
 
 static void forget_sums(struct law_maximize *law)
@@ -96,9 +104,9 @@ static void forget_sums(struct law_maximize *law)
 }
 
 /** Runs `in_flight` (ln) from now on. */
-static void go(struct law_maximize *law, double in_flight, double least, double most)
+static void go(struct law_maximize *law, double in_flight, const struct maximize_range *range)
 {
-    law->command = clamp(exp(in_flight) * law->ratio, least, most);
+    law->command = clamp(exp(in_flight) * law->ratio, range->least, range->most);
     law->here = (struct maximize_level){0};
     law->here_ended = 0.0;
     law->age_ticks = 0;
@@ -179,7 +187,7 @@ static void learn_noise(struct law_maximize *law, double throughput, double ende
 
 static struct maximize_level level_of(struct maximize_sample sample)
 {
-    return (struct maximize_level){sample.in_flight, sample.throughput, 1.0};
+    return (struct maximize_level){sample.in_flight, sample.throughput, FREE_SAMPLES};
 }
 
 static void level_add(struct maximize_level *level, double in_flight, double throughput)
@@ -294,12 +302,17 @@ static struct maximize_plan look_below(const struct law_maximize *law, double en
 
 /** Between `low`, which falls short, and `enough`. Concave: beyond `low` the slope is at most what
  * it was before it, and the curve is nowhere below the chord. */
-static struct maximize_plan close_in(const struct maximize_level *low, bool low_is_first,
+static struct maximize_plan close_in(const struct law_maximize *law,
+                                     const struct maximize_level *low,
                                      const struct maximize_level *enough, double target)
 {
+    bool low_is_first = low == law->levels;
     double before = low_is_first ? 1.0 : clamp(slope(low - 1, low), SLOPE_LEAST, 1.0);
     double missing = target - low->throughput;
-    double least = fmin(low->in_flight + missing / before, enough->in_flight);
+    double least = low->in_flight + missing / before;
+    if (low->samples < 1.0 && before >= SLOPE_FREE && law->latency_known)
+        least = target + law->latency; /* what was only passed is known less well */
+    least = fmin(least, enough->in_flight);
     double most = low->in_flight + missing / slope(low, enough);
     if (enough->in_flight - least <= NEAR || enough->in_flight - low->in_flight <= NEAR)
         return (struct maximize_plan){PLAN_DONE, fmax(least + SPARE, most)};
@@ -308,21 +321,60 @@ static struct maximize_plan close_in(const struct maximize_level *low, bool low_
         PLAN_TRY, clamp(next, low->in_flight + 2.0 * SAME, enough->in_flight - 2.0 * SAME)};
 }
 
-static struct maximize_plan plan_next(const struct law_maximize *law, double most)
+/** Whether `level` may be on the other side of `target` than it seems, and more samples would help.
+ */
+static bool is_doubtful(const struct law_maximize *law, const struct maximize_level *level,
+                        const struct maximize_level *best, double target, double precision)
+{
+    double error = sqrt(variance(law, level) + variance(law, best));
+    return level != best && level->samples < SAMPLES_MAX && error > DECIDED * precision &&
+           fabs(level->throughput - target) < 1.5 * error;
+}
+
+/** Measures a doubtful level again, or the best one, whichever is known less. */
+static struct maximize_plan look_again(const struct maximize_level *level,
+                                       const struct maximize_level *best)
+{
+    bool best_is_less = best->samples < level->samples;
+    return (struct maximize_plan){PLAN_TRY, best_is_less ? best->in_flight : level->in_flight};
+}
+
+/** Whether a retrograde target may have its peak between `low` and `high`: so far apart, and there
+ * is a queue before, or a fall behind. */
+static bool may_hide_a_peak(const struct law_maximize *law, const struct maximize_level *low,
+                            const struct maximize_level *high)
+{
+    bool queue =
+        law->latency_known && low->in_flight - low->throughput > law->latency + 2.0 * QUEUE_SEEN;
+    bool fall = high->throughput < low->throughput - 0.5 * LOSS;
+    return high->in_flight - low->in_flight > PLATEAU + 2.0 * SAME && (queue || fall);
+}
+
+static struct maximize_plan plan_next(const struct law_maximize *law,
+                                      const struct maximize_range *range)
 {
     CHECK(law->level_count > 0);
     const struct maximize_level *levels = law->levels;
     uint32_t top = law->level_count - 1;
     uint32_t best = table_best(law);
-    bool can_climb = levels[top].in_flight + log(law->ratio) < log(most) - SAME;
+    bool can_climb = levels[top].in_flight + log(law->ratio) < log(range->most) - SAME;
     if (can_climb &&
         (top == 0 || (best == top && slope(&levels[top - 1], &levels[top]) >= SLOPE_CLIMB)))
         return climb(law);
     double target = levels[best].throughput - LOSS;
     uint32_t enough = table_enough(law, target);
-    struct maximize_plan plan =
-        enough == 0 ? look_below(law, levels[0].in_flight, target)
-                    : close_in(&levels[enough - 1], enough == 1, &levels[enough], target);
+    for (uint32_t i = enough > 0 ? enough - 1 : 0; i <= enough; i++) {
+        if (is_doubtful(law, &levels[i], &levels[best], target, range->precision))
+            return look_again(&levels[i], &levels[best]);
+    }
+    for (uint32_t i = enough; i <= best && i < top; i++) {
+        if (may_hide_a_peak(law, &levels[i], &levels[i + 1]))
+            return (struct maximize_plan){PLAN_TRY,
+                                          0.5 * (levels[i].in_flight + levels[i + 1].in_flight)};
+    }
+    struct maximize_plan plan = enough == 0
+                                    ? look_below(law, levels[0].in_flight, target)
+                                    : close_in(law, &levels[enough - 1], &levels[enough], target);
     if (plan.what == PLAN_DONE && can_climb &&
         levels[top].in_flight - levels[enough].in_flight < PLATEAU)
         return (struct maximize_plan){PLAN_CLIMB, levels[enough].in_flight + PLATEAU + SAME};
@@ -331,32 +383,32 @@ static struct maximize_plan plan_next(const struct law_maximize *law, double mos
 
 /* Search ------------------------------------------------------------------- */
 
-static void hold(struct law_maximize *law, double in_flight, double least, double most)
+static void hold(struct law_maximize *law, double in_flight, const struct maximize_range *range)
 {
     law->phase = MAXIMIZE_HOLD;
     law->climbing = false;
     law->rise = law->fall = 0.0;
-    go(law, in_flight, least, most);
+    go(law, in_flight, range);
     law->answer = law->command;
 }
 
-static void act_on_table(struct law_maximize *law, double least, double most)
+static void act_on_table(struct law_maximize *law, const struct maximize_range *range)
 {
     struct maximize_plan plan = {PLAN_DONE, law->levels[table_best(law)].in_flight};
     if (++law->tries <= TRIES_MAX)
-        plan = plan_next(law, most);
+        plan = plan_next(law, range);
     law->climbing = plan.what == PLAN_CLIMB;
     const struct maximize_level *top = &law->levels[law->level_count - 1];
     law->stopped_short = plan.what == PLAN_DONE && top->in_flight - plan.in_flight < SAME;
-    if (plan.what == PLAN_DONE || plan.in_flight + log(law->ratio) < log(least)) {
-        hold(law, plan.in_flight, least, most);
+    if (plan.what == PLAN_DONE || plan.in_flight + log(law->ratio) < log(range->least)) {
+        hold(law, plan.in_flight, range);
         law->held = (struct maximize_level){0};
         return;
     }
     if (plan.what == PLAN_TRY && !law->latency_known)
         law->walk = fmin(2.0 * law->walk, WALK_MOST);
     law->phase = MAXIMIZE_SEARCH;
-    go(law, plan.in_flight, least, most);
+    go(law, plan.in_flight, range);
 }
 
 static void forget_levels(struct law_maximize *law)
@@ -368,21 +420,21 @@ static void forget_levels(struct law_maximize *law)
 }
 
 /** All that was known is of the past, but for this. */
-static void restart(struct law_maximize *law, struct maximize_level level, double least,
-                    double most)
+static void restart(struct law_maximize *law, struct maximize_level level,
+                    const struct maximize_range *range)
 {
     forget_levels(law);
     table_put(law, level);
-    act_on_table(law, least, most);
+    act_on_table(law, range);
 }
 
 /** Without a queue: a mean over all such levels, so that the largest, with the most answers, counts
  * most. */
 static void learn_latency(struct law_maximize *law, struct maximize_sample sample)
 {
-    bool fits = law->latency_ended > 0.0 && sample.latency <= law->latency + QUEUE_SEEN;
-    if (law->latency_ended > 0.0 && !fits)
-        return;
+    double noise = LATENCY_NOISE / sqrt(fmax(law->latency_ended, 1.0));
+    if (law->latency_ended > 0.0 && sample.latency > law->latency + LATENCY_NEAR + noise)
+        return; /* the first of a queue, or workers that came all at once */
     law->latency_ended += sample.ended;
     if (!law->latency_known || law->latency_ended <= sample.ended)
         law->latency = sample.latency;
@@ -390,23 +442,34 @@ static void learn_latency(struct law_maximize *law, struct maximize_sample sampl
     law->latency_known = true;
 }
 
+/** Whether throughput follows the workers from `low` to `high`, and no noise only says so. */
+static bool is_free(const struct law_maximize *law, const struct maximize_level *low,
+                    const struct maximize_level *high)
+{
+    double error = 0.0; /* as long as nothing is known */
+    if (law->noise_count >= NOISE_FEW)
+        error = sqrt(2.0 * law->noise) / (high->in_flight - low->in_flight);
+    return slope(low, high) >= fmax(SLOPE_FREE, SLOPE_CLIMB + 2.0 * error);
+}
+
 /** One sample of a climb. Little's N/W with the latency of what ended has less noise than what was
  * counted, and does not lag. Where it shows no queue it is believed at once. */
-static void climb_step(struct law_maximize *law, struct maximize_sample sample, double least,
-                       double most)
+static void climb_step(struct law_maximize *law, struct maximize_sample sample,
+                       const struct maximize_range *range)
 {
     double in_flight = sample.settling ? log(law->command / law->ratio) : sample.in_flight;
-    struct maximize_level free = {in_flight, in_flight - sample.latency, 1.0};
+    struct maximize_level free = {in_flight, in_flight - sample.latency, FREE_SAMPLES};
     const struct maximize_level *top = NULL;
     if (law->level_count > 0)
         top = &law->levels[law->level_count - 1];
     bool higher = top == NULL || in_flight > top->in_flight + SAME;
-    bool unqueued = higher && (top == NULL || slope(top, &free) >= SLOPE_FREE);
+    bool fits = free.throughput - sample.throughput <= LITTLE_FITS;
+    bool unqueued = higher && fits && (top == NULL || is_free(law, top, &free));
     if (unqueued) {
         if (top != NULL) /* a first level may be far above the knee */
             learn_latency(law, sample);
         table_put(law, free);
-        act_on_table(law, least, most);
+        act_on_table(law, range);
         return;
     }
     if (sample.settling)
@@ -416,37 +479,24 @@ static void climb_step(struct law_maximize *law, struct maximize_sample sample, 
     if (passed && !sure_of_it && law->here.samples < CLIMB_MOST)
         return;
     table_put(law, law->here);
-    act_on_table(law, least, most);
+    act_on_table(law, range);
 }
 
-/** Whether `here` is known well enough beside the best one. */
-static bool is_decided(const struct law_maximize *law, double precision)
+/** One sample of a level below the highest one: three, or once more twice as many as before. */
+static void try_step(struct law_maximize *law, const struct maximize_range *range)
 {
-    const struct maximize_level *here = &law->here;
-    const struct maximize_level *best = &law->levels[table_best(law)];
-    if (here->samples < 2.0)
-        return false;
-    double error = sqrt(variance(law, here) + variance(law, best));
-    return here->samples >= SAMPLES_MAX || error <= 0.5 * precision ||
-           fabs(here->throughput - best->throughput + LOSS) > 2.0 * error;
-}
-
-/** One sample of a level below the highest one. */
-static void try_step(struct law_maximize *law, double least, double most, double precision)
-{
-    const struct maximize_level *best = &law->levels[table_best(law)];
-    if (!is_decided(law, precision)) {
-        if (law->here.samples >= 3.0 && law->here.samples > 2.0 * best->samples) {
-            double in_flight = best->in_flight; /* it is what is known least */
-            table_put(law, law->here);
-            go(law, in_flight, least, most);
-        }
-        return;
+    double before = 0.0;
+    for (uint32_t i = 0; i < law->level_count; i++) {
+        if (fabs(law->levels[i].in_flight - law->here.in_flight) <= SAME)
+            before = fmax(before, law->levels[i].samples);
     }
+    double enough = fmin(fmax(TRY_SAMPLES, 2.0 * before), SAMPLES_MAX);
+    if (law->here.samples < enough)
+        return;
     if (law->latency_known)
         law->latency = fmin(law->latency, law->here.in_flight - law->here.throughput);
     table_put(law, law->here);
-    act_on_table(law, least, most);
+    act_on_table(law, range);
 }
 
 /* Hold --------------------------------------------------------------------- */
@@ -464,20 +514,20 @@ static bool has_changed(struct law_maximize *law, double throughput)
 
 /** At a ceiling that moves there is no throughput to compare with; a ceiling that has gone far up
  * is a reason to search on. */
-static void follow_step(struct law_maximize *law, struct maximize_sample sample, double least,
-                        double most)
+static void follow_step(struct law_maximize *law, struct maximize_sample sample,
+                        const struct maximize_range *range)
 {
     law->held.samples = fmin(law->held.samples, FOLLOW_MEMORY);
     level_add(&law->held, sample.in_flight, sample.throughput);
     if (law->stopped_short && law->command > FOLLOW_MOST * law->answer)
-        restart(law, level_of(sample), least, most);
+        restart(law, level_of(sample), range);
 }
 
-static void watch_step(struct law_maximize *law, struct maximize_sample sample, double least,
-                       double most)
+static void watch_step(struct law_maximize *law, struct maximize_sample sample,
+                       const struct maximize_range *range)
 {
     if (law->held.samples >= HELD_FEW && has_changed(law, sample.throughput)) {
-        restart(law, level_of(sample), least, most);
+        restart(law, level_of(sample), range);
         return;
     }
     double off = fabs(sample.throughput - law->held.throughput);
@@ -485,22 +535,22 @@ static void watch_step(struct law_maximize *law, struct maximize_sample sample, 
         level_add(&law->held, sample.in_flight, sample.throughput);
 }
 
-static void hold_step(struct law_maximize *law, struct maximize_sample sample, double least,
-                      double most)
+static void hold_step(struct law_maximize *law, struct maximize_sample sample,
+                      const struct maximize_range *range)
 {
     law->here.samples += 1.0;
-    if (law->stopped_short || law->answer > most)
-        follow_step(law, sample, least, most);
+    if (law->stopped_short || law->answer > range->most)
+        follow_step(law, sample, range);
     else
-        watch_step(law, sample, least, most);
+        watch_step(law, sample, range);
     if (law->phase != MAXIMIZE_HOLD || law->here.samples < HOLD_SAMPLES ||
-        law->command <= least * 1.01)
+        law->command <= range->least * 1.01)
         return;
     law->phase = MAXIMIZE_PROBE;
-    go(law, log(law->command / law->ratio) - PROBE_STEP, least, most);
+    go(law, log(law->command / law->ratio) - PROBE_STEP, range);
 }
 
-static void probe_step(struct law_maximize *law, double least, double most)
+static void probe_step(struct law_maximize *law, const struct maximize_range *range)
 {
     double error = sqrt(variance(law, &law->here) + variance(law, &law->held));
     double fall = law->held.throughput - law->here.throughput;
@@ -508,16 +558,16 @@ static void probe_step(struct law_maximize *law, double least, double most)
     if (law->here.samples < 2.0 || (!clear && law->here.samples < PROBE_MOST))
         return;
     if (fall > PROBE_STEEP + 2.0 * error) {
-        restart(law, law->here, least, most);
-    } else if (fall + 0.5 * error < PROBE_FLAT) {
+        restart(law, law->here, range);
+    } else if (fall + error < PROBE_FLAT) {
         struct maximize_level here = law->here;
         forget_levels(law);
         law->latency_known = false;
         table_put(law, here);
         table_put(law, law->held);
-        act_on_table(law, least, most);
+        act_on_table(law, range);
     } else {
-        hold(law, log(law->answer / law->ratio), least, most);
+        hold(law, log(law->answer / law->ratio), range);
     }
 }
 
@@ -527,37 +577,37 @@ bool law_maximize_converged(const struct law_maximize *law, double precision)
            1.96 * sqrt(variance(law, &law->held)) <= precision;
 }
 
-static void act_on_sample(struct law_maximize *law, struct maximize_sample sample, double least,
-                          double most, double precision)
+static void act_on_sample(struct law_maximize *law, struct maximize_sample sample,
+                          const struct maximize_range *range)
 {
     if (!sample.settling)
         learn_noise(law, sample.throughput, sample.ended);
     if (law->phase == MAXIMIZE_HOLD) {
-        hold_step(law, sample, least, most);
+        hold_step(law, sample, range);
         return;
     }
     if (!sample.settling && !measure(law, sample)) {
-        restart(law, law->here, least, most);
+        restart(law, law->here, range);
         return;
     }
     if (law->phase == MAXIMIZE_PROBE)
-        probe_step(law, least, most);
+        probe_step(law, range);
     else if (law->climbing)
-        climb_step(law, sample, least, most);
+        climb_step(law, sample, range);
     else
-        try_step(law, least, most, precision);
+        try_step(law, range);
 }
 
-void law_maximize_step(struct law_maximize *law, double least, double most, double precision,
+void law_maximize_step(struct law_maximize *law, const struct maximize_range *range,
                        const struct observation *seen)
 {
-    CHECK(least > 0.0 && most >= least);
-    CHECK(precision > 0.0);
+    CHECK(range->least > 0.0 && range->most >= range->least);
+    CHECK(range->precision > 0.0);
     CHECK(seen->interval_ns > 0);
     law->age_ticks++;
     if (law->phase == MAXIMIZE_HOLD)
-        law->command = law->stopped_short ? most : law->answer;
-    law->command = clamp(law->command, least, most);
+        law->command = law->stopped_short ? range->most : law->answer;
+    law->command = clamp(law->command, range->least, range->most);
     if (!is_settled(law, seen))
         return;
     gather(law, seen);
@@ -569,6 +619,6 @@ void law_maximize_step(struct law_maximize *law, double least, double most, doub
                                      .ended = law->ended,
                                      .settling = law->settling};
     forget_sums(law);
-    act_on_sample(law, sample, least, most, precision);
+    act_on_sample(law, sample, range);
     CHECK(isfinite(law->command));
 }

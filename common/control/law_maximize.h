@@ -64,10 +64,14 @@ struct law_maximize {
 /** Where to start: `concurrency` workers. */
 void law_maximize_start(struct law_maximize *law, double concurrency);
 
-/** One whole tick. `law->command` is what to run next, from `least` to `most`. `precision` (above
- *  0): half the 95 % interval of a throughput, as a share, at which two can be told apart well
- *  enough. */
-void law_maximize_step(struct law_maximize *law, double least, double most, double precision,
+/** Where it may go, and how well two throughputs have to be told apart. */
+struct maximize_range {
+    double least, most; /* workers; above 0 */
+    double precision;   /* half the 95 % interval of a throughput, as a share; above 0 */
+};
+
+/** One whole tick. `law->command` is what to run next. */
+void law_maximize_step(struct law_maximize *law, const struct maximize_range *range,
                        const struct observation *seen);
 
 /** Whether the search is over and the answer known to `precision`. */

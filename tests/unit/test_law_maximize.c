@@ -36,7 +36,8 @@ static void run(struct law_maximize *law, const struct line *line, double most, 
 {
     for (int i = 0; i < ticks; i++) {
         struct observation seen = answered_by(line, law->command);
-        law_maximize_step(law, 0.02, most, 0.02, &seen);
+        law_maximize_step(
+            law, &(struct maximize_range){.least = 0.02, .most = most, .precision = 0.02}, &seen);
     }
 }
 
@@ -165,7 +166,9 @@ static void nothing_that_ends_moves_nothing(void **state)
     struct observation nothing = {.interval_ns = TICK_NS, .in_flight_mean = 8};
 
     for (int i = 0; i < 1000; i++)
-        law_maximize_step(&law, 0.02, 1e6, 0.02, &nothing);
+        law_maximize_step(&law,
+                          &(struct maximize_range){.least = 0.02, .most = 1e6, .precision = 0.02},
+                          &nothing);
 
     assert_near(law.command, 8, 0);
     assert_false(law_maximize_converged(&law, 0.02));
