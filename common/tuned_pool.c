@@ -29,13 +29,12 @@
 #define SHARE_LEAST           0.001 /* of a worker; less of one is none */
 #define STARTS_MAX            256u  /* threads a look, so that a look stays short: 5 ms of them */
 
-#define VIEW_BYTES                                                                                 \
-    (offsetof(struct clobber_pool_view, not_started) +                                             \
-     sizeof(((struct clobber_pool_view *)0)->not_started))
+/* What a view ended with in its first version. */
+#define VIEW_BYTES (offsetof(struct clobber_pool_view, status) + sizeof(enum clobber_status))
 
 struct worker {
-    alignas(
-        64) struct tally tally; /* its thread writes it all the time: no neighbour in the line */
+    /* Its thread writes it all the time, so no neighbour shares its cache line. */
+    alignas(64) struct tally tally;
     struct clobber_pool *pool;
     uint32_t index;
     double overslept_ns; /* its own: when it last rested */

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "tests/unit/near.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -37,10 +38,35 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     return __real_pthread_create(thread, attributes, main, context);
 }
 
+/* An idle thread ends after ten seconds, for which no test can wait: long waits are made short. */
+int __real_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
+                                  const struct timespec *until);
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
+                                  const struct timespec *until);
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock,
+                                  const struct timespec *until)
+{
+    struct timespec soon = clock_deadline(100 * NS_PER_MS);
+    bool is_long = until->tv_sec > soon.tv_sec + 5;
+    return __real_pthread_cond_timedwait(condition, lock, is_long ? &soon : until);
+}
+
+static unsigned threads_alive(void)
+{
+    unsigned count = 0;
+    DIR *folder = opendir("/proc/self/task");
+    assert_non_null(folder);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
 /* A service: `servers` at once, each for `service_ns`, then the answer. */
 struct service {
     sem_t servers;
-    uint64_t service_ns;
+    atomic_uint_fast64_t service_ns;
     int answer;
     atomic_int inside, inside_most;
     atomic_uint_fast64_t begun, ended;
@@ -48,7 +74,8 @@ struct service {
 
 static struct service *service_open(struct service *service, unsigned servers, uint64_t service_ns)
 {
-    *service = (struct service){.service_ns = service_ns};
+    *service = (struct service){0};
+    atomic_store(&service->service_ns, service_ns);
     assert_int_equal(sem_init(&service->servers, 0, servers), 0);
     return service;
 }
@@ -56,7 +83,7 @@ static struct service *service_open(struct service *service, unsigned servers, u
 static void pass_time(uint64_t ns)
 {
     struct timespec left = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-    while (nanosleep(&left, &left) != 0)
+    while (ns > 0 && nanosleep(&left, &left) != 0)
         ;
 }
 
@@ -69,8 +96,7 @@ static int serve(void *context)
     atomic_fetch_add(&service->begun, 1);
     while (sem_wait(&service->servers) != 0)
         ;
-    if (service->service_ns > 0)
-        pass_time(service->service_ns);
+    pass_time(atomic_load(&service->service_ns));
     sem_post(&service->servers);
     atomic_fetch_add(&service->ended, 1);
     atomic_fetch_sub(&service->inside, 1);
@@ -284,6 +310,35 @@ static void what_waits_for_too_long_is_not_started_and_counted(void **state)
     assert_int_equal(atomic_load(&service.inside_most), 2);
 }
 
+static void threads_without_work_end_and_others_come_when_there_is_more(void **state)
+{
+    (void)state;
+    const enum clobber_arrivals arrivals[] = {CLOBBER_CLOSED, CLOBBER_OPEN};
+    for (size_t i = 0; i < COUNT(arrivals); i++) {
+        static struct service service;
+        struct clobber_options options = hold(200);
+        options.arrivals = arrivals[i];
+        options.elastic = arrivals[i] == CLOBBER_OPEN;
+        options.concurrency_start = 40;
+        struct clobber_pool *pool = started(&options, service_open(&service, 64, 4 * NS_PER_MS));
+        uint64_t end_ns = clock_now_ns() + PATIENCE_NS;
+        unsigned most = 0;
+
+        for (; most < 40 && clock_now_ns() < end_ns; most = threads_alive())
+            pass_time(NS_PER_MS);
+        while (threads_alive() > 30 && clock_now_ns() < end_ns)
+            pass_time(NS_PER_MS);
+        assert_true(most >= 40);
+        assert_true(threads_alive() <= 30);
+        atomic_store(&service.service_ns, 180 * NS_PER_MS); /* takes 36 workers */
+        while (threads_alive() < 36 && clock_now_ns() < end_ns)
+            pass_time(NS_PER_MS);
+        assert_true(threads_alive() >= 36);
+
+        clobber_pool_stop(pool);
+    }
+}
+
 static void never_more_run_than_the_maximum(void **state)
 {
     (void)state;
@@ -445,6 +500,7 @@ int main(void)
         cmocka_unit_test(the_most_that_a_service_gives_is_found),
         cmocka_unit_test(a_latency_bound_is_measured_and_kept),
         cmocka_unit_test(what_waits_for_too_long_is_not_started_and_counted),
+        cmocka_unit_test(threads_without_work_end_and_others_come_when_there_is_more),
         cmocka_unit_test(never_more_run_than_the_maximum),
         cmocka_unit_test(stop_waits_for_what_is_in_flight),
         cmocka_unit_test(a_pool_may_be_stopped_before_it_has_done_anything),
