@@ -17,32 +17,6 @@ struct driver {
     char trouble[SENTENCE_BYTES]; /* a sink or a child failed within this step; "" when none has */
 };
 
-static void driver_trouble(struct driver *driver, const char *who, const struct error *error)
-{
-    if (driver->trouble[0] == '\0')
-        snprintf(driver->trouble, sizeof driver->trouble, "%s: %.200s", who, error->message);
-}
-
-/* A sink that broke is closed to further ticks; what it failed on is told to the session after the
- * step. */
-static void driver_show(struct driver *driver, const struct session_action *action)
-{
-    for (size_t i = 0; i < driver->config->sink_count; i++) {
-        struct sink *sink = &driver->config->sinks[i];
-        struct error error = {0};
-        bool well = true;
-        if (action->kind == SESSION_SHOW && sink->tick != NULL)
-            well = sink->tick(sink->state, action->tick, &error);
-        else if (action->kind == SESSION_EVENT && sink->event != NULL)
-            well = sink->event(sink->state, action->event, &error);
-        if (!well) {
-            sink->tick = NULL;
-            sink->event = NULL;
-            driver_trouble(driver, sink->name, &error);
-        }
-    }
-}
-
 static void driver_perform(void *context, const struct session_action *action)
 {
     struct driver *driver = context;
@@ -52,7 +26,8 @@ static void driver_perform(void *context, const struct session_action *action)
         break;
     case SESSION_SHOW:
     case SESSION_EVENT:
-        driver_show(driver, action);
+        sinks_show(driver->config->sinks, driver->config->sink_count, action->tick, action->event,
+                   driver->trouble);
         break;
     case SESSION_END:
         loop_stop(driver->loop);

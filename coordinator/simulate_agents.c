@@ -18,6 +18,7 @@
 #define TRANSPORT_NS  (1 * NS_PER_MS)  /* one way, in a data centre with room to spare */
 #define STAGGER_NS    (100 * UINT64_C(1000)) /* between two agents' first words */
 #define NEVER         UINT64_MAX
+#define PHASES_MAX    (STAGES_MAX + 1u)
 #define STATUS_OK     200u
 #define STATUS_FAILED 503u
 
@@ -60,7 +61,8 @@ struct simulated {
     uint32_t unacknowledged; /* parts of its last word */
     bool digests;
     uint32_t phase;
-    struct phase **phases; /* [phase_count]; NULL: not begun */
+    uint32_t phase_count;             /* of its assignment */
+    struct phase *phases[PHASES_MAX]; /* NULL: not begun */
     struct digest digest;
     uint64_t started, started_before; /* in all, and at its last beat */
     double load_s;                    /* CPU used */
@@ -88,7 +90,7 @@ struct simulate_agents {
     struct fleet_config fleet_config;
     struct fleet *fleet;
     struct random random;
-    uint32_t phase_count, count;
+    uint32_t count;
     uint64_t begun_ns;                   /* the load; 0: not yet */
     uint64_t lost_from_ns, lost_back_ns; /* when the lost agents die and come back */
     struct mail to_agents, to_coordinator;
@@ -248,20 +250,19 @@ static const struct counters *read_counters(struct phase *phase, double now_s, d
     return &phase->counters;
 }
 
-static struct counters read_all_counters(const struct simulate_agents *agents,
-                                         const struct simulated *agent, uint64_t now_ns)
+static struct counters read_all_counters(const struct simulated *agent, uint64_t now_ns)
 {
     struct counters all = {0};
-    for (uint32_t i = 0; i < agents->phase_count; i++) {
+    for (uint32_t i = 0; i < PHASES_MAX; i++) {
         if (agent->phases[i] != NULL)
             counters_add(&all, read_counters(agent->phases[i], to_seconds(now_ns), agent->noise));
     }
     return all;
 }
 
-static void forget_phases(const struct simulate_agents *agents, struct simulated *agent)
+static void forget_phases(struct simulated *agent)
 {
-    for (uint32_t i = 0; i < agents->phase_count; i++) {
+    for (uint32_t i = 0; i < PHASES_MAX; i++) {
         if (agent->phases[i] != NULL)
             free(agent->phases[i]->names);
         free(agent->phases[i]);
@@ -352,7 +353,7 @@ static void say_beat(struct simulate_agents *agents, struct simulated *agent, ui
     uint32_t number = number_of(agents, agent);
     struct fleet_lane lane = fleet_look(agents->fleet, number);
     double load = measure_load(agents, agent, now_ns);
-    struct counters counters = read_all_counters(agents, agent, now_ns);
+    struct counters counters = read_all_counters(agent, now_ns);
     agent->beaten_ns = now_ns;
     agent->noise = fmax(0.0, 1.0 + agents->plant->fleet.noise * random_normal(&agents->random));
     double lag_s = agent->send_lag_max_s;
@@ -435,7 +436,7 @@ static void say_samples(struct simulate_agents *agents, struct simulated *agent,
     if (now_ns < agent->sampled_ns + agent->sample_ns)
         return;
     agent->sampled_ns = now_ns;
-    for (uint32_t i = 0; i < agents->phase_count; i++) {
+    for (uint32_t i = 0; i < PHASES_MAX; i++) {
         struct phase *phase = agent->phases[i];
         bool over = phase != NULL && phase->t_to > 0 && phase->sampled_t_to == phase->t_to &&
                     phase->sampled == phase->kinds[SAMPLE_SERVICE].total;
@@ -450,7 +451,7 @@ static void say_samples(struct simulate_agents *agents, struct simulated *agent,
 
 static void say_last_word(struct simulate_agents *agents, struct simulated *agent, uint64_t now_ns)
 {
-    struct counters counters = read_all_counters(agents, agent, now_ns);
+    struct counters counters = read_all_counters(agent, now_ns);
     agent->state = SIMULATED_LAST_WORD;
     agent->next_ns = NEVER;
     for (uint32_t i = 0; i <= agent->phase; i++) {
@@ -474,15 +475,17 @@ static void stop_load(struct simulate_agents *agents, struct simulated *agent)
     fleet_stop(agents->fleet, number_of(agents, agent));
 }
 
-/** Whether beats shall carry latency digests. */
-static bool wants_digests(const struct welcome *welcome)
+/** What the assignment says of how to count. */
+static void take_assignment(struct simulated *agent, const struct welcome *welcome)
 {
-    static char texts[ASSIGNMENT_TEXT_BYTES];
-    static struct assignment assignment;
+    char texts[ASSIGNMENT_TEXT_BYTES];
+    struct assignment assignment;
     struct error error = {0};
     CHECK(assignment_decode(welcome->assignment, welcome->assignment_bytes, texts, &assignment,
                             &error));
-    return assignment.latency_digest;
+    CHECK(assignment.phases <= PHASES_MAX);
+    agent->digests = assignment.latency_digest;
+    agent->phase_count = assignment.phases;
 }
 
 static void hear_welcome(struct simulate_agents *agents, struct simulated *agent, uint64_t now_ns,
@@ -497,7 +500,7 @@ static void hear_welcome(struct simulate_agents *agents, struct simulated *agent
     agent->lease_ns = welcome->lease_ms * NS_PER_MS;
     agent->sample_ns = welcome->sample_ms * NS_PER_MS;
     agent->beaten_ns = agent->sampled_ns = now_ns;
-    agent->digests = wants_digests(welcome);
+    take_assignment(agent, welcome);
     memcpy(say(agents, agent, now_ns, MESSAGE_READY)->message.as.ready.assignment_digest,
            welcome->assignment_digest, DIGEST_BYTES);
     agent->next_ns = now_ns;
@@ -509,7 +512,7 @@ static void hear_setpoint(struct simulate_agents *agents, struct simulated *agen
 {
     const struct setpoint *asked = &message->as.setpoint;
     if (agent->state != SIMULATED_JOINED || message->seq <= agent->applied_seq ||
-        asked->phase >= agents->phase_count || asked->echo_t < agent->greeted_ns ||
+        asked->phase >= agent->phase_count || asked->echo_t < agent->greeted_ns ||
         asked->echo_t > now_ns)
         return;
     agent->applied_seq = message->seq;
@@ -582,19 +585,16 @@ static void hear(struct simulate_agents *agents, struct simulated *agent, uint64
 static void be_born(struct simulate_agents *agents, struct simulated *agent, uint64_t now_ns)
 {
     uint32_t life = agent->life;
-    struct phase **phases = agent->phases;
-    *agent = (struct simulated){.state = SIMULATED_GREETING,
-                                .life = life,
-                                .phases = phases,
-                                .noise = 1.0,
-                                .next_ns = now_ns};
+    forget_phases(agent);
+    *agent = (struct simulated){
+        .state = SIMULATED_GREETING, .life = life, .noise = 1.0, .next_ns = now_ns};
     snprintf((char *)agent->incarnation, ID_BYTES, "%u.%u", number_of(agents, agent), life);
 }
 
 static void die(struct simulate_agents *agents, struct simulated *agent)
 {
     fleet_lose(agents->fleet, number_of(agents, agent));
-    forget_phases(agents, agent);
+    forget_phases(agent);
     agent->state = SIMULATED_AWAY;
     agent->life++;
     agent->next_ns = NEVER;
@@ -732,7 +732,6 @@ struct simulate_agents *simulate_agents_create(const struct plan *plan,
     agents->plant = plant;
     agents->random.state = seed;
     agents->count = count;
-    agents->phase_count = schedule_phase_count(&plan->schedule);
     agents->lost_from_ns = agents->lost_back_ns = NEVER;
     agents->fleet_config = plant->fleet;
     agents->fleet_config.lanes = count;
@@ -743,8 +742,6 @@ struct simulate_agents *simulate_agents_create(const struct plan *plan,
     agents->fleet = fleet_create(&agents->fleet_config, random_next(&agents->random));
     for (uint32_t i = 0; i < count; i++) {
         struct simulated *agent = &agents->items[i];
-        agent->phases = calloc(agents->phase_count, sizeof *agent->phases);
-        CHECK(agent->phases != NULL);
         be_born(agents, agent, SIMULATED_FROM_NS + i * STAGGER_NS);
     }
     return agents;
@@ -755,8 +752,7 @@ void simulate_agents_destroy(struct simulate_agents *agents)
     if (agents == NULL)
         return;
     for (uint32_t i = 0; i < agents->count; i++) {
-        forget_phases(agents, &agents->items[i]);
-        free(agents->items[i].phases);
+        forget_phases(&agents->items[i]);
     }
     mail_done(&agents->to_agents);
     mail_done(&agents->to_coordinator);

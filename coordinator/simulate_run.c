@@ -18,26 +18,6 @@ struct running {
     char trouble[SENTENCE_BYTES]; /* a sink failed within this step; "" when none has */
 };
 
-/* A sink that broke is shown nothing more. */
-static void show(struct running *running, const struct session_action *action)
-{
-    for (size_t i = 0; i < running->simulation->sink_count; i++) {
-        struct sink *sink = &running->simulation->sinks[i];
-        struct error error = {0};
-        bool well = true;
-        if (action->kind == SESSION_SHOW && sink->tick != NULL)
-            well = sink->tick(sink->state, action->tick, &error);
-        else if (action->kind == SESSION_EVENT && sink->event != NULL)
-            well = sink->event(sink->state, action->event, &error);
-        if (well)
-            continue;
-        sink->tick = NULL;
-        sink->event = NULL;
-        snprintf(running->trouble, sizeof running->trouble, "%s: %.200s", sink->name,
-                 error.message);
-    }
-}
-
 static void perform(void *context, const struct session_action *action)
 {
     struct running *running = context;
@@ -47,7 +27,8 @@ static void perform(void *context, const struct session_action *action)
         break;
     case SESSION_SHOW:
     case SESSION_EVENT:
-        show(running, action);
+        sinks_show(running->simulation->sinks, running->simulation->sink_count, action->tick,
+                   action->event, running->trouble);
         break;
     case SESSION_END:
         running->ended = true;

@@ -8,6 +8,7 @@
 #include "coordinator/tick.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /** What a sink is told at the start. Borrowed for the length of the call. */
 struct sink_start {
@@ -28,6 +29,11 @@ struct sink {
     bool (*finish)(void *state, const struct report *report, struct error *error);
     void (*close)(void *state);
 };
+
+/** Shows `tick` or `event`, the other being NULL, to all of `sinks[count]`. One that fails is shown
+ *  nothing more, and its sentence goes into `trouble[SENTENCE_BYTES]` if that is still "". */
+void sinks_show(struct sink *sinks, size_t count, const struct tick *tick,
+                const struct report_event *event, char *trouble);
 
 /** The record: DIR/run.jsonl, one JSON object a line: "start", "tick", "event" and at the end
  * "result". */

@@ -86,6 +86,12 @@ class Simulate(Case):
                                 'requests: [{send: "PING", expect: {prefix: "+PONG"}}]\n'), out="tcp")
         self.assert_balanced(self.result("tcp"))
 
+    def test_a_search_finds_the_peak_of_a_target_that_slows_itself_down(self):
+        self.simulate(plan_text(TARGET, "{maximize: throughput}", "30s", "5s"), "--plant", "delay=5ms,usl=400/s:0.015:0.00008")
+        result = self.result()
+        self.assert_balanced(result)
+        self.assertAlmostEqual(result["throughput_per_s"], 12100, delta=600)
+
     def test_thresholds_are_judged(self):
         self.simulate(self.hold("100/s", "10s", "thresholds: [\"latency.p(99) < 1ms\"]\n"), code=1)
         self.assertFalse(self.result()["thresholds"][0]["passed"])

@@ -15,14 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* For 10 s, unless `more` says how long. */
 static struct plan *read_plan(const char *goal, const char *more)
 {
+    const char *time = strstr(more, "duration:") != NULL ? "" : "duration: 10s\nwarmup: 2s\n";
     char text[512];
     struct plan_errors errors = {0};
     int length = snprintf(text, sizeof text,
-                          "version: 1\nname: test\ntarget: http://127.0.0.1:9/\ngoal: %s\n"
-                          "duration: 10s\nwarmup: 2s\n%s",
-                          goal, more);
+                          "version: 1\nname: test\ntarget: http://127.0.0.1:9/\ngoal: %s\n%s%s",
+                          goal, time, more);
     struct plan *plan = plan_read("test.yaml", text, (size_t)length, &errors);
     if (plan == NULL)
         fail_msg("%s", errors.items[0].message);
@@ -141,6 +142,35 @@ static void a_fixed_concurrency_gives_what_littles_law_says(void **state)
     assert_int_equal(seen.exit_code, EXIT_MET);
     assert_near(seen.throughput_per_s, 20.0 / 0.0102, 20.0);
     assert_int_equal(seen.ledger.planned, seen.ledger.started);
+}
+
+static void a_search_finds_the_capacity_of_either_kind_of_target(void **state)
+{
+    (void)state;
+    static const char *const plants[] = {"delay=2ms,service=4ms,servers=16",
+                                         "delay=2ms,usl=400/s:0.05:0.0005"};
+    static const double capacities_per_s[] = {4000.0, 4297.0}; /* of the law: at 44 inside */
+
+    for (size_t i = 0; i < 2; i++) {
+        struct outcome_seen seen =
+            simulate("{maximize: throughput}", "duration: 30s\nwarmup: 2s\n", plants[i], 2, 1);
+
+        assert_int_equal(seen.exit_code, EXIT_MET);
+        assert_true(seen.balanced);
+        assert_near(seen.throughput_per_s, capacities_per_s[i], 0.05 * capacities_per_s[i]);
+    }
+}
+
+static void a_bound_is_kept_by_the_latencies_that_beats_carry(void **state)
+{
+    (void)state;
+    struct outcome_seen seen = simulate("{maximize: throughput, while: [latency.p(99) < 20ms]}",
+                                        "duration: 30s\nwarmup: 2s\n",
+                                        "delay=2ms,service=10ms,servers=40,spread=0.2", 2, 1);
+
+    assert_int_equal(seen.exit_code, EXIT_MET);
+    assert_true(seen.balanced);
+    assert_in_range((uint64_t)seen.throughput_per_s, 1000, 4050);
 }
 
 static void who_is_lost_is_bounded_and_who_returns_takes_its_share(void **state)
@@ -381,6 +411,8 @@ int main(void)
         cmocka_unit_test(a_rate_within_reach_is_held_by_any_number_of_agents),
         cmocka_unit_test(a_rate_beyond_reach_is_the_targets_limit),
         cmocka_unit_test(a_fixed_concurrency_gives_what_littles_law_says),
+        cmocka_unit_test(a_search_finds_the_capacity_of_either_kind_of_target),
+        cmocka_unit_test(a_bound_is_kept_by_the_latencies_that_beats_carry),
         cmocka_unit_test(who_is_lost_is_bounded_and_who_returns_takes_its_share),
         cmocka_unit_test(what_takes_too_long_is_timed_out),
         cmocka_unit_test(a_full_line_and_a_share_of_errors_fail),
