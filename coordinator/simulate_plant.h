@@ -19,8 +19,10 @@ struct simulate_plant {
     double lost_from_s, lost_to_s; /* ... and come back as new ones; to: INFINITY, never */
 };
 
-/** Much as `clobber target --latency 5ms --jitter 1ms --servers 64` on this machine. */
-#define SIMULATE_PLANT_DEFAULT "delay=0.1ms,service=5ms,servers=64,spread=0.2,connect=1ms"
+/** Much as `clobber target --latency 5ms --jitter 1ms --servers 64` on this machine, and agents
+ * that carry what a lane does on a core of it (bench_lane: 134k/s on a busy one). */
+#define SIMULATE_PLANT_DEFAULT                                                                     \
+    "delay=0.1ms,service=5ms,servers=64,spread=0.2,connect=1ms,lane=100k/s"
 void simulate_plant_init(struct simulate_plant *plant);
 
 /** Reads all of `text`; what it does not name stays as it is. False: ERROR_USAGE, one sentence with

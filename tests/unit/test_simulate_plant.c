@@ -81,6 +81,7 @@ static void what_is_not_said_is_as_by_default(void **state)
 
     assert_int_equal(plant.fleet.plant.servers, 64);
     assert_near(plant.fleet.plant.service_s, 0.005, 1e-12);
+    assert_near(plant.fleet.lane_starts_per_s, 100000.0, 1e-9); /* and so no run is without end */
     assert_int_equal(plant.lost_agents, 0);
     assert_int_equal(plant.fleet.plant.changes[0].kind, PLANT_SAME);
 }
