@@ -21,7 +21,7 @@ static const char usage[] =
     "  --ideals       searches every ideal again, and fails where the scenario has another\n";
 
 /* Of the algorithms compared with: what is said of them needs no more. */
-#define ANCHOR_SEEDS 5
+#define ANCHOR_SEEDS 3
 
 struct options {
     uint64_t seeds;

@@ -226,3 +226,24 @@ bool oracle_agrees(const struct scenario *scenario, const struct piece *one,
     return is_near(one->ideal, other->ideal, scenario->fleet.lanes) &&
            is_near(one->capacity_per_s, other->capacity_per_s, 1.0);
 }
+
+bool oracle_confirms(const struct scenario *scenario, size_t index)
+{
+    const struct piece *piece = &scenario->pieces[index];
+    double at_s = oracle_moment(scenario, index);
+    double lanes = scenario->fleet.lanes;
+    double slack = fmax(lanes, ceil(AGREE_SHARE * piece->ideal));
+    struct fixed_run many = oracle_fixed(scenario, at_s, piece->ideal + slack);
+    bool enough = oracle_is_enough(scenario, piece, at_s, &many);
+    double less = piece->ideal - slack - lanes;
+    if (less >= lanes) {
+        struct fixed_run few = oracle_fixed(scenario, at_s, less);
+        enough = enough && !oracle_is_enough(scenario, piece, at_s, &few);
+    }
+    if (!enough || scenario->kind == GOAL_HOLD)
+        return enough;
+    /* Nor is there more to be had with more workers. */
+    struct fixed_run half_more = oracle_fixed(scenario, at_s, ceil(1.5 * piece->ideal));
+    return !oracle_is_allowed(scenario, &half_more) ||
+           half_more.throughput_per_s <= (1.0 + AGREE_SHARE / 2.0) * piece->capacity_per_s;
+}

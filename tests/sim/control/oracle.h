@@ -33,4 +33,7 @@ struct piece oracle_search(const struct scenario *scenario, size_t index);
 bool oracle_agrees(const struct scenario *scenario, const struct piece *one,
                    const struct piece *other);
 
+/** Whether piece `index` says what a search would find, by a few runs about it. */
+bool oracle_confirms(const struct scenario *scenario, size_t index);
+
 #endif
