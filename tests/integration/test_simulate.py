@@ -2,19 +2,24 @@
 
 import json
 import os
+import resource
 import subprocess
-import time
 import unittest
 
-from support import BINARY, SANITIZED, Case, plan_text
+from support import BINARY, PATIENCE_S, SANITIZED, Case, plan_text
 
 TARGET = "http://127.0.0.1:9/"  # never contacted
+
+
+def cpu_of_children_s():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Simulate(Case):
     def simulate(self, plan, *flags, out="out", env=None, code=0):
         told = subprocess.run([BINARY, "simulate", self.write("plan.yaml", plan), "--out", self.path(out), *flags],
-                              capture_output=True, text=True, timeout=50, check=False, cwd=self.folder,
+                              capture_output=True, text=True, timeout=5 * PATIENCE_S, check=False, cwd=self.folder,
                               env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
         self.assertEqual(told.returncode, code, f"{told.stdout}\n{told.stderr}")
         return told
@@ -23,12 +28,11 @@ class Simulate(Case):
         return plan_text(TARGET, f"{{hold: {rate}}}", duration, "5s", more)
 
     def test_a_minute_takes_a_moment_and_a_latency_step_is_followed(self):
-        start = time.monotonic()
+        before_s = cpu_of_children_s()
         told = self.simulate(self.hold(more="agents: {expect: 4}\n"), "--plot", "--plant",
                              "delay=5ms,service=4ms,servers=64,spread=0.3,latency=x4@20s-40s")
-        took = time.monotonic() - start
-        if not SANITIZED:
-            self.assertLess(took, 1.0)
+        if not SANITIZED:  # its own work, so that no neighbour counts: a tenth of what it simulates, and it takes 0.2 s
+            self.assertLess(cpu_of_children_s() - before_s, 6.0)
         result = self.result()
         self.assert_balanced(result)
         self.assertEqual(result["verdict"]["outcome"], "met")
