@@ -474,7 +474,7 @@ static void climb_step(struct law_maximize *law, struct maximize_sample sample,
     }
     if (sample.settling)
         return;
-    bool passed = higher && slope(top, &law->here) < SLOPE_CLIMB;
+    bool passed = top != NULL && higher && slope(top, &law->here) < SLOPE_CLIMB;
     bool sure_of_it = law->here.samples >= CLIMB_SAMPLES && law->here_ended >= CLIMB_ENDED;
     if (passed && !sure_of_it && law->here.samples < CLIMB_MOST)
         return;
