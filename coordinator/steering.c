@@ -80,7 +80,8 @@ static bool is_undergranted(const struct steering *steering, const struct roster
     double asked = fmin(steering->plan->goal == GOAL_CONCURRENCY ? steering->goal
                                                                  : steering->advice.concurrency,
                         steering->plan->concurrency_max);
-    return (double)total.concurrency_milli < GRANTED_ENOUGH * 1000.0 * asked;
+    /* Orders are whole thousandths, which is much of the least that a search may run. */
+    return (double)total.concurrency_milli + roster->count < GRANTED_ENOUGH * 1000.0 * asked;
 }
 
 /* A search that has no answer yet, or one that is not the target's. */
@@ -103,7 +104,6 @@ static void take_evidence(struct steering *steering, const struct observation *s
             (double)roster_concurrency_max(roster) < (double)steering->plan->concurrency_max,
         .unanswered = plan_searches(steering->plan) && is_unanswered(&steering->advice),
         .status = steering->advice.status,
-        .bound = steering->advice.bound,
         .load = seen->generator_load,
         .throughput_per_s = seen->throughput_per_s,
         .workers = seen->workers,

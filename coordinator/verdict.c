@@ -20,9 +20,8 @@ void evidence_take(struct evidence *evidence, const struct evidence_tick *tick)
             evidence->flat_workers_most = tick->workers;
     }
     bool is_short = tick->unanswered || tick->value < tick->goal * (1.0 - tick->tolerance);
-    bool bounded = tick->status == CONTROL_BOUNDED;
     if (!is_short && !tick->undergranted) {
-        evidence->answered_bounded += bounded;
+        evidence->answered_bounded += tick->status == CONTROL_BOUNDED;
         return;
     }
     evidence->short_ticks++;
@@ -31,8 +30,6 @@ void evidence_take(struct evidence *evidence, const struct evidence_tick *tick)
     evidence->full += tick->load > LOAD_MAX || tick->status == CONTROL_GENERATOR_BOUND;
     evidence->saturated += tick->status == CONTROL_SATURATED;
     evidence->at_maximum += tick->status == CONTROL_AT_MAXIMUM;
-    evidence->bounded += bounded;
-    evidence->by_errors += bounded && tick->bound == CONTROL_BY_ERRORS;
 }
 
 static uint64_t bad(const struct counters *counters)
@@ -264,7 +261,8 @@ static void say_generator_health(struct report *report)
     char lag[UNITS_TEXT_BYTES];
     say(report, "; agents at %.0f %% CPU or less", 100.0 * report->generator_load);
     const struct histogram *lags_seen = &report->kinds[SAMPLE_SEND_LAG];
-    if (report->outcome == OUTCOME_MET && lags_seen->total > 0)
+    /* Workers that loop send when they are free: there is no lag to speak of. */
+    if (report->outcome == OUTCOME_MET && lags_seen->total > 0 && !plan_searches(report->plan))
         say(report, ", send lag p99 %s",
             units_show_latency(histogram_quantile(lags_seen, 0.99), lag));
 }
@@ -370,14 +368,20 @@ static void say_search_broken(const struct threshold *broken, struct report *rep
         say(report, " even at the least load");
 }
 
-/* Not even the fewest workers keep what the plan asks for. */
-static void say_hopeless(struct report *report)
+/* The bound that did not hold after the warm-up though hardly anything ran any more, or NULL. */
+static const struct threshold *hopeless_bound(const struct report *report)
 {
-    enum threshold_metric metric =
-        report->limit == LIMIT_ERRORS ? METRIC_ERRORS_RATE : METRIC_LATENCY_QUANTILE;
-    const struct threshold *bound = plan_bound(report->plan, metric);
-    say(report, "; %s cannot be held even at the least load",
-        bound != NULL ? bound->text : "the bound");
+    const struct plan *plan = report->plan;
+    for (uint32_t i = 0; i < plan->bound_count; i++)
+        if (report->control.concurrency_final <= 1.0 &&
+            !threshold_passes(&plan->bounds[i], threshold_measure(&plan->bounds[i], report)))
+            return &plan->bounds[i];
+    return NULL;
+}
+
+static enum limit limit_of_bound(const struct threshold *bound)
+{
+    return bound->metric == METRIC_ERRORS_RATE ? LIMIT_ERRORS : LIMIT_TARGET;
 }
 
 static void say_not_converged(struct report *report)
@@ -412,9 +416,10 @@ static void judge_unanswered(const struct evidence *evidence, struct report *rep
 {
     report->outcome = OUTCOME_MISSED;
     say(report, "missed");
-    if (most(evidence->bounded, evidence->short_ticks)) {
-        report->limit = most(evidence->by_errors, evidence->bounded) ? LIMIT_ERRORS : LIMIT_TARGET;
-        say_hopeless(report);
+    const struct threshold *hopeless = hopeless_bound(report);
+    if (hopeless != NULL) {
+        report->limit = limit_of_bound(hopeless);
+        say(report, "; %s cannot be held even at the least load", hopeless->text);
         return;
     }
     report->limit = find_limit(evidence, report);
@@ -443,7 +448,7 @@ static void judge_search(const struct evidence *evidence, struct report *report)
         report->limit = obstacle;
         say_limit(evidence, report);
     } else {
-        report->limit = broken->metric == METRIC_ERRORS_RATE ? LIMIT_ERRORS : LIMIT_TARGET;
+        report->limit = limit_of_bound(broken);
         say_search_broken(broken, report);
     }
 }

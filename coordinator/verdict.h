@@ -37,8 +37,7 @@ struct evidence_tick {
     bool undergranted; /* less is ordered than is asked for */
     bool owners_bind;  /* the agents' owners allow fewer workers than the plan's ceiling */
     enum control_status status;
-    enum control_bound bound; /* BOUNDED: by what */
-    double load;              /* of the busiest lane, 0 to 1 */
+    double load; /* of the busiest lane, 0 to 1 */
     double throughput_per_s, workers;
 };
 
@@ -54,7 +53,7 @@ struct evidence {
     char cause[SENTENCE_BYTES]; /* of any end but RUN_COMPLETE: a clause */
     uint32_t ticks;
     uint32_t short_ticks; /* in which the goal was missed from below, or not answered; of these: */
-    uint32_t undergranted, owners_bind, full, saturated, at_maximum, bounded, by_errors;
+    uint32_t undergranted, owners_bind, full, saturated, at_maximum;
     uint32_t answered_bounded; /* not of these: a search held by a bound of `while` */
     uint32_t flat_ticks;       /* SATURATED, short or not */
     double flat_per_s_sum, flat_workers_least, flat_workers_most;

@@ -229,6 +229,23 @@ class Case(unittest.TestCase):
             return self.start("nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("nginx.conf"))
         return Nginx(self.serve("nginx", start))
 
+    def proxy(self, target):
+        """nginx before `target`, which it asks for every answer: a delay and a line that are not ours to see."""
+        def start(port):
+            self.write("proxy.conf", f"""
+                daemon off; master_process off; pid {self.folder}/proxy.pid; error_log {self.folder}/proxy.log;
+                worker_rlimit_nofile 10000;
+                events {{ worker_connections 4000; }}
+                http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 300s;
+                  client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
+                  fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
+                  upstream behind {{ server 127.0.0.1:{target.port}; keepalive 512; keepalive_requests 1000000000; }}
+                  server {{ listen 127.0.0.1:{port} backlog=1024;
+                            location / {{ proxy_pass http://behind; proxy_http_version 1.1;
+                                          proxy_set_header Connection ""; }} }} }}""")
+            return self.start("nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("proxy.conf"), name="proxy")
+        return Target(None, self.serve("nginx", start))
+
     def target(self, *flags):
         process = self.clobber("target", "--listen", "127.0.0.1:0", *flags)
         text = wait_until(lambda: self.read(process.out), "clobber target")
