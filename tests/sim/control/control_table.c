@@ -139,17 +139,19 @@ static void print_row(const struct family *family, const struct scenario *scenar
     fflush(stdout);
 }
 
-/** A cell of the comparison: the compared figures that mean something in this scenario. */
+/** A cell of the comparison: the compared figures, and a dash for what means nothing here. */
 static void print_cell(const struct family *family, const struct outcome *outcome)
 {
     const char *between = " ";
     for (size_t i = 0; i < family->column_count; i++) {
         const struct column *column = &family->columns[i];
-        if (!column->compared || isnan(outcome_get(outcome, column->figure)))
+        if (!column->compared)
             continue;
         printf("%s", between);
+        if (isnan(outcome_get(outcome, column->figure)))
+            putchar('-');
         print_figure(column, outcome);
-        between = " / ";
+        between = ", ";
     }
     printf(" |");
     fflush(stdout);
@@ -212,7 +214,7 @@ static void print_compared_head(const struct family *family)
         if (!family->columns[i].compared)
             continue;
         printf("%s%s", between, family->columns[i].title);
-        between = " / ";
+        between = ", ";
     }
     printf("\n\n| %s | clobber |", family->set->name);
     size_t columns = 2;

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a plan may ask for where nothing is said: far above every ideal, and little enough that
+ * those who know no end do not take all the time there is. */
+#define WORKERS_MAX 10000.0
+
 static struct control_advice ours_step(const struct controller_config *config, void *state,
                                        double goal, uint32_t generators,
                                        const struct observation *seen)
@@ -61,7 +65,7 @@ struct controller_config scenario_controller(const struct scenario *scenario)
         .goal = scenario->kind,
         .arrivals = scenario_arrivals(scenario),
         .interval_ns = (uint64_t)(FLEET_TICK_S * 1e9),
-        .concurrency_max = scenario->maximum > 0.0 ? scenario->maximum : 50000.0,
+        .concurrency_max = scenario->maximum > 0.0 ? scenario->maximum : WORKERS_MAX,
         .latency_bound_ns = 1e9 * scenario->latency_bound_s,
         .error_share_max = scenario->error_share_max > 0.0 ? scenario->error_share_max : 1.0};
 }

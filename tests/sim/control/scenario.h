@@ -50,7 +50,7 @@ struct scenario {
     struct fleet_config fleet;
     struct schedule goal; /* GOAL_HOLD */
     double duration_s;
-    double maximum; /* concurrency; 0: 50 000 */
+    double maximum; /* concurrency; 0: 10 000 */
     /* Closed hold: how near the goal counts as there. GOAL_MAXIMIZE*: how far below the best. */
     double tolerance;
     bool assumed; /* the ideals were not searched */
