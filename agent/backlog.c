@@ -72,8 +72,10 @@ enum backlog_verdict backlog_judge(const struct backlog *backlog, uint64_t now_n
     return BACKLOG_START;
 }
 
-void backlog_started(struct backlog *backlog, uint64_t now_ns)
+void backlog_started(struct backlog *backlog, const struct waiting *request, uint64_t now_ns)
 {
+    if (now_ns <= request->due_ns + BACKLOG_LATE_NS)
+        return;
     if (backlog->allowed_ns < now_ns)
         backlog->allowed_ns = now_ns;
     backlog->allowed_ns += NS_MILLI * 10 / (backlog->rate_milli * 11);

@@ -53,8 +53,9 @@ bool backlog_push(struct backlog *backlog, const struct waiting *request);
 enum backlog_verdict backlog_judge(const struct backlog *backlog, uint64_t now_ns);
 /** The oldest one, taken out. Not when empty. */
 struct waiting backlog_pop(struct backlog *backlog);
-/** One was started at `now_ns`: what the gate counts. */
-void backlog_started(struct backlog *backlog, uint64_t now_ns);
+/** `request` was started at `now_ns`: if it was late, the gate counts it. Those on time are none of
+ *  its business, or a burst of theirs would hold back the next that is late. */
+void backlog_started(struct backlog *backlog, const struct waiting *request, uint64_t now_ns);
 /** When the gate opens for the next late request. */
 uint64_t backlog_opens(const struct backlog *backlog);
 

@@ -40,8 +40,9 @@ static bool backlog_ready(struct foreman *foreman, uint64_t now_ns)
 
 static struct waiting take_oldest(struct foreman *foreman, uint64_t now_ns)
 {
-    backlog_started(&foreman->backlog, now_ns);
-    return backlog_pop(&foreman->backlog);
+    struct waiting request = backlog_pop(&foreman->backlog);
+    backlog_started(&foreman->backlog, &request, now_ns);
+    return request;
 }
 
 /* Open arrivals: what waits goes to idle workers, the one that worked last first. */
@@ -55,6 +56,7 @@ static void serve(struct foreman *foreman)
         if ((worker = foreman->crew.lists[WORKER_IDLE].first) == NULL)
             return;
         struct waiting request = take_oldest(foreman, now_ns);
+        staffing_started(&foreman->staffing, now_ns, foreman->crew.in_flight);
         crew_start(&foreman->crew, worker, &request, now_ns);
     }
 }
@@ -145,9 +147,23 @@ static void retire(struct foreman *foreman, struct worker *worker)
     crew_retire(&foreman->crew, worker);
 }
 
+/* What an answer, or a connect, says about the target. */
+static void learn(struct foreman *foreman, struct worker *worker)
+{
+    if (!foreman->open)
+        return;
+    uint64_t read_ns = foreman->crew.read_ns;
+    if (worker->length_ns > 0)
+        staffing_answered(&foreman->staffing, read_ns, worker->length_ns);
+    else if (worker->connection.open && worker->carried == 0)
+        staffing_connected(&foreman->staffing, read_ns - worker->connect_ns);
+    worker->length_ns = 0;
+}
+
 static void on_ready(void *owner, struct worker *worker)
 {
     struct foreman *foreman = owner;
+    learn(foreman, worker);
     if (foreman->draining || crew_count(&foreman->crew) > foreman->cap)
         retire(foreman, worker);
     else if (foreman->open)
@@ -186,6 +202,8 @@ static void on_parted(void *owner, struct worker *worker, enum parting parting,
 {
     struct foreman *foreman = owner;
     struct crew *crew = &foreman->crew;
+    if (parting == PARTING_REQUEST && ending.how != ENDING_TIMED_OUT)
+        learn(foreman, worker);
     if (foreman->stopped || foreman->draining || crew_count(crew) >= foreman->cap) {
         retire(foreman, worker);
         return;
@@ -203,18 +221,40 @@ static const struct crew_calls crew_calls = {.ready = on_ready, .parted = on_par
 
 /* Staff */
 
-/* One request waits and no worker is free for it: one more connects, unless enough do. */
-static void call_up(struct foreman *foreman)
+/* The lane as its pool sees it. */
+static struct staffing_lane staff_of(const struct foreman *foreman)
+{
+    const struct backlog *backlog = &foreman->backlog;
+    return (struct staffing_lane){
+        .rate_per_s = (double)foreman->pacer.rate_milli / 1e3,
+        .floor = foreman->floor,
+        .cap = foreman->cap,
+        .in_flight = foreman->crew.in_flight,
+        .idle = count_of(foreman, WORKER_IDLE),
+        .connecting = count_of(foreman, WORKER_CONNECTING),
+        .waiting = backlog->count,
+        .own_late = foreman->crew.own_late_count + backlog->own_late_count,
+        .due_ns = backlog->count > 0 ? backlog->items[backlog->head].due_ns : 0,
+    };
+}
+
+/* One that rests tries again before another is hired. */
+static bool call_up_one(struct foreman *foreman)
 {
     struct crew *crew = &foreman->crew;
-    if (count_of(foreman, WORKER_IDLE) > 0 ||
-        count_of(foreman, WORKER_CONNECTING) >= foreman->backlog.count)
-        return;
     struct worker *resting = crew->lists[WORKER_RESTING].first;
-    if (resting != NULL)
-        crew_connect(crew, resting);
-    else if (crew_count(crew) < foreman->cap)
-        crew_hire(crew);
+    if (resting == NULL)
+        return crew_count(crew) < foreman->cap && crew_hire(crew);
+    crew_connect(crew, resting);
+    return true;
+}
+
+/* Open arrivals: as many connect as the staffing says by now. */
+static void call_up(struct foreman *foreman)
+{
+    struct staffing_lane lane = staff_of(foreman);
+    while (staffing_hires_ns(&foreman->staffing, &lane) <= foreman->now_ns && call_up_one(foreman))
+        lane = staff_of(foreman);
 }
 
 /* One that has nothing to do, the least useful first. */
@@ -267,8 +307,8 @@ static void staff(struct foreman *foreman)
 static void see_demand(struct foreman *foreman)
 {
     uint32_t demand = foreman->crew.in_flight + foreman->backlog.count;
-    uint32_t own_late = foreman->crew.own_late_count + foreman->backlog.own_late_count;
-    staffing_see(&foreman->staffing, foreman->now_ns, demand, own_late);
+    struct staffing_lane lane = staff_of(foreman);
+    staffing_see(&foreman->staffing, foreman->now_ns, &lane);
     if (demand > foreman->demand_peak)
         foreman->demand_peak = demand;
 }
@@ -290,15 +330,10 @@ static void fall_due(struct foreman *foreman, uint64_t until_ns)
             .own_late = foreman->now_ns >= due_ns + STAFFING_OWN_LATE_NS,
         };
         counters_now(foreman)->planned++;
-        if (!backlog_push(&foreman->backlog, &request)) {
+        if (backlog_push(&foreman->backlog, &request))
+            serve(foreman);
+        else
             counters_now(foreman)->not_started++;
-            continue;
-        }
-        serve(foreman);
-        /* What we took late ourselves is no sign that workers are missing: those we have catch up,
-         * and one more at a time may help them. */
-        if (!request.own_late || count_of(foreman, WORKER_CONNECTING) == 0)
-            call_up(foreman);
     }
 }
 
@@ -322,7 +357,7 @@ static void tick(struct foreman *foreman)
 {
     if (!foreman->stopped && !foreman->open)
         fall_due(foreman, foreman->now_ns);
-    staffing_tick(&foreman->staffing, foreman->cap);
+    staffing_tick(&foreman->staffing, (double)foreman->pacer.rate_milli / 1e3, foreman->cap);
     staff(foreman);
     serve(foreman); /* or at least drops what has grown too old */
     foreman->tick_ns += FOREMAN_TICK_NS;
@@ -442,6 +477,10 @@ uint64_t foreman_next(const struct foreman *foreman)
         wake_ns = sooner(wake_ns, pacer_next(&foreman->pacer));
     if (foreman->backlog.count > 0 && count_of(foreman, WORKER_IDLE) > 0)
         wake_ns = sooner(wake_ns, backlog_opens(&foreman->backlog));
+    if (foreman->open && crew_count(&foreman->crew) < foreman->cap) {
+        struct staffing_lane lane = staff_of(foreman);
+        wake_ns = sooner(wake_ns, staffing_hires_ns(&foreman->staffing, &lane));
+    }
     if (count_of(foreman, WORKER_PAUSING) > 0)
         wake_ns = sooner(wake_ns, pause_end(foreman));
     return wake_ns;
@@ -482,6 +521,8 @@ void foreman_look(struct foreman *foreman)
         give_turns(foreman);
     if (!foreman->stopped)
         serve(foreman); /* the gate may have opened */
+    if (!foreman->stopped && foreman->open)
+        call_up(foreman);
     see_demand(foreman);
     end_pause(foreman);
     if (foreman->now_ns >= foreman->tick_ns && !foreman->draining)

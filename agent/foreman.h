@@ -11,9 +11,9 @@
 #include "agent/backlog.h"
 #include "agent/pacer.h"
 #include "agent/pool.h"
-#include "agent/staffing.h"
 #include "agent/worker.h"
 #include "common/base/error.h"
+#include "common/control/staffing.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -23,7 +23,7 @@
 /* Catching up at +10 %, a second drains a tenth of a second's backlog, and a second is what an
  * overload that has ended may go on for; a pause may be caught up with for longer. */
 #define DROP_AGE_NS           UINT64_C(1000000000)
-#define DROP_AGE_SATURATED_NS UINT64_C(100000000)
+#define DROP_AGE_SATURATED_NS UINT64_C(20000000)
 
 static const char *const status_words[] = {
     [CONTROL_RAMPING] = "ramping",

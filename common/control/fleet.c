@@ -3,12 +3,12 @@
 #include "common/base/check.h"
 #include "common/control/heap.h"
 #include "common/control/random.h"
+#include "common/control/staffing.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PEAK_TICKS     30u
 #define LATE_S         0.010
 #define CATCH_UP       1.1  /* a backlog drains at so many times the rate ... */
 #define BURST          10.0 /* ... after so many requests at once */
@@ -37,7 +37,7 @@ struct sent {
     uint32_t next; /* free */
 };
 
-enum moment { MOMENT_CONNECTED, MOMENT_DUE, MOMENT_START, MOMENT_KINDS };
+enum moment { MOMENT_CONNECTED, MOMENT_DUE, MOMENT_START, MOMENT_HIRE, MOMENT_KINDS };
 
 struct lane {
     bool present;
@@ -53,7 +53,8 @@ struct lane {
     uint32_t cap;
     double floor, fraction,
         rested_s; /* closed: the part of a worker, and when it may start again */
-    uint32_t peaks[PEAK_TICKS], peak, peak_count;
+    struct staffing staffing;
+    uint32_t peak;
     double cpu_free_s;
     double next_s; /* what it does next, and when */
     enum moment next;
@@ -80,6 +81,11 @@ struct fleet {
     struct values responses;  /* of all lanes */
     struct fleet_tick totals; /* due, late and not started so far */
 };
+
+static uint64_t nanoseconds(double seconds)
+{
+    return (uint64_t)(seconds * 1e9);
+}
 
 static double line_first(const struct line *line)
 {
@@ -216,11 +222,28 @@ static void lane_connect(const struct fleet *fleet, struct lane *lane, double at
     line_push(&lane->connecting, ready_s, 0);
 }
 
-static void lane_note_demand(struct lane *lane)
+/** `lane` as its pool sees it. */
+static struct staffing_lane lane_staff(const struct lane *lane)
+{
+    return (struct staffing_lane){
+        .rate_per_s = lane->rate_per_s,
+        .floor = (uint32_t)ceil(lane->floor),
+        .cap = lane->cap,
+        .in_flight = lane->busy,
+        .idle = lane->idle,
+        .connecting = lane->connecting.count,
+        .waiting = lane->waiting.count,
+        .due_ns = lane->waiting.count > 0 ? nanoseconds(line_first(&lane->waiting)) : 0,
+    };
+}
+
+static void lane_note_demand(const struct fleet *fleet, struct lane *lane)
 {
     uint32_t demand = lane->busy + lane->waiting.count;
     if (lane->peak < demand)
         lane->peak = demand;
+    struct staffing_lane staff = lane_staff(lane);
+    staffing_see(&lane->staffing, nanoseconds(fleet->now_s), &staff);
 }
 
 static void lane_start(struct fleet *fleet, struct lane *lane, double due_s, bool paced)
@@ -234,6 +257,7 @@ static void lane_start(struct fleet *fleet, struct lane *lane, double due_s, boo
     plant_begin(fleet->plant, at_s, factor > 0.0 ? factor : 1.0, index);
     if (fleet->config->timeout_s > 0.0)
         line_push(&fleet->timeouts, at_s + fleet->config->timeout_s, index);
+    staffing_started(&lane->staffing, nanoseconds(at_s), lane->busy);
     lane->busy++;
     lane->paced_busy += paced;
     lane->started++;
@@ -269,14 +293,24 @@ static double lane_next_due(const struct fleet *fleet, const struct lane *lane)
     return lane->paced_s + lane->to_go / lane->rate_per_s;
 }
 
+/** When this lane's next worker connects. */
+static double hire_time(const struct fleet *fleet, const struct lane *lane)
+{
+    struct staffing_lane staff = lane_staff(lane);
+    uint64_t at_ns = staffing_hires_ns(&lane->staffing, &staff);
+    return at_ns == STAFFING_NEVER ? INFINITY : fmax(fleet->now_s, (double)at_ns / 1e9);
+}
+
 /** Works out what `lane` does next. To be called whenever it has changed. */
 static void lane_plan(const struct fleet *fleet, struct lane *lane)
 {
     double start_s =
         fleet->config->closed ? closed_start_time(fleet, lane) : open_start_time(fleet, lane);
-    double moments_s[MOMENT_KINDS] = {[MOMENT_CONNECTED] = line_first(&lane->connecting),
-                                      [MOMENT_DUE] = lane_next_due(fleet, lane),
-                                      [MOMENT_START] = start_s};
+    double moments_s[MOMENT_KINDS] = {
+        [MOMENT_CONNECTED] = line_first(&lane->connecting),
+        [MOMENT_DUE] = lane_next_due(fleet, lane),
+        [MOMENT_START] = start_s,
+        [MOMENT_HIRE] = fleet->config->closed ? INFINITY : hire_time(fleet, lane)};
     lane->next_s = INFINITY;
     for (enum moment kind = 0; lane->present && kind < MOMENT_KINDS; kind++) {
         if (moments_s[kind] < lane->next_s) {
@@ -308,9 +342,7 @@ static void lane_fall_due(struct fleet *fleet, struct lane *lane)
     lane->to_go = fleet->config->poisson ? random_exponential(&fleet->random) : 1.0;
     line_push(&lane->waiting, fleet->now_s, 0);
     fleet->totals.due++;
-    if (lane->idle + lane->connecting.count < lane->waiting.count && lane_workers(lane) < lane->cap)
-        lane_connect(fleet, lane, fleet->now_s);
-    lane_note_demand(lane);
+    lane_note_demand(fleet, lane);
     tell(fleet, lane, (struct fleet_event){.kind = FLEET_DUE, .due_s = fleet->now_s});
 }
 
@@ -325,10 +357,11 @@ static void lane_start_next(struct fleet *fleet, struct lane *lane)
     }
     double due_s = line_first(&lane->waiting);
     line_drop(&lane->waiting);
-    if (fleet->now_s - due_s > LATE_S)
+    if (fleet->now_s - due_s > LATE_S) {
         fleet->totals.late++;
+        lane->arrival_s = fmax(lane->arrival_s, fleet->now_s) + 1.0 / (CATCH_UP * lane->rate_per_s);
+    }
     lane->idle--;
-    lane->arrival_s = fmax(lane->arrival_s, fleet->now_s) + 1.0 / (CATCH_UP * lane->rate_per_s);
     lane_start(fleet, lane, due_s, false);
 }
 
@@ -338,7 +371,11 @@ static void lane_act(struct fleet *fleet, struct lane *lane)
     switch (lane->next) {
     case MOMENT_CONNECTED:
         line_drop(&lane->connecting);
+        staffing_connected(&lane->staffing, nanoseconds(fleet->config->connect_s));
         lane->idle++;
+        break;
+    case MOMENT_HIRE:
+        lane_connect(fleet, lane, fleet->now_s);
         break;
     case MOMENT_DUE:
         lane_fall_due(fleet, lane);
@@ -362,6 +399,8 @@ static void lane_end_request(struct fleet *fleet, struct lane *lane, struct sent
     lane->ok += ok;
     lane->failed += !ok;
     lane->latency_s += latency_s;
+    if (!timed_out)
+        staffing_answered(&lane->staffing, nanoseconds(fleet->now_s), nanoseconds(latency_s));
     if (fleet->config->quantile > 0.0)
         values_push(&lane->responses, fleet->now_s - sent->due_s);
     if (sent->paced) {
@@ -454,14 +493,13 @@ void fleet_start_changes(struct fleet *fleet)
  */
 static void lane_resize(const struct fleet *fleet, struct lane *lane)
 {
-    double keep = fmin(fmax(lane->floor, 1.0), lane->cap);
-    for (uint32_t i = 0; i < PEAK_TICKS && !fleet->config->closed; i++)
-        keep = fmax(keep, fmin(lane->peaks[i], lane->cap));
-    if (fleet->config->closed)
-        keep = lane->floor;
-    while (lane->idle > 0 && lane_workers(lane) > (uint32_t)ceil(keep))
+    uint32_t floor = (uint32_t)ceil(fmin(lane->floor, lane->cap));
+    uint32_t keep = floor;
+    if (!fleet->config->closed)
+        keep = staffing_pool(&lane->staffing, floor > 0 ? floor : 1, lane->cap);
+    while (lane->idle > 0 && lane_workers(lane) > keep)
         lane->idle--;
-    while (lane_workers(lane) < (uint32_t)ceil(fmin(lane->floor, lane->cap)))
+    while (lane_workers(lane) < floor)
         lane_connect(fleet, lane, fleet->now_s);
 }
 
@@ -507,6 +545,7 @@ void fleet_lose(struct fleet *fleet, uint32_t index)
     lane->waiting.count = lane->connecting.count = 0;
     lane->rate_per_s = 0.0;
     lane->peak = 0;
+    lane->staffing = (struct staffing){0};
     lane_plan(fleet, lane);
 }
 
@@ -522,7 +561,7 @@ void fleet_staff(struct fleet *fleet, uint32_t index)
 {
     CHECK(index < fleet->config->lanes);
     struct lane *lane = &fleet->lanes[index];
-    lane->peaks[lane->peak_count++ % PEAK_TICKS] = lane->peak;
+    staffing_tick(&lane->staffing, lane->rate_per_s, lane->cap);
     lane->peak = lane->busy + lane->waiting.count;
 }
 

@@ -12,8 +12,9 @@
 
 #define PROBE_SHARE       0.85 /* 0.95 of a knee learned too high never finds the queue */
 #define PROBE_SHARE_LEAST 0.5
-#define PROBE_TICKS_MAX   20u  /* and four latencies: a drain that takes longer will not end */
-#define DRAINED_TICKS     2.0  /* and one latency: what ends then began at this level */
+#define PROBE_TICKS_MAX   20u /* and four latencies: a drain that takes longer will not end */
+#define DRAINED_TICKS     2.0 /* and one latency: what ends then began at this level */
+#define ANSWERS_KEPT      0.93
 #define QUEUE_FOUND       0.93 /* latency that falls with the level, beyond noise, was a queue */
 
 /** A level for this share of the knee, and one worker more for the time between two requests of one
@@ -29,6 +30,7 @@ static void probe(struct knee *knee, double share)
     knee->probe_share = share;
     knee->age_ticks = 0;
     knee->drained_ticks = 0;
+    knee->drained_per_s = 0.0;
     knee->concurrency = level(knee, share);
 }
 
@@ -50,17 +52,22 @@ void knee_start(struct knee *knee, double throughput_per_s, double latency_s)
 static void probe_step(struct knee *knee, const struct observation *seen, double latency_s,
                        double latency_ticks)
 {
-    if (seen->in_flight_end <= 1.1 * knee->concurrency + 1.0)
+    if (seen->in_flight_end <= 1.1 * knee->concurrency + 1.0) {
         knee->drained_ticks++;
+        knee->drained_per_s += (seen->throughput_per_s - knee->drained_per_s) / knee->drained_ticks;
+    }
     bool drained = knee->drained_ticks > DRAINED_TICKS + latency_ticks;
     if (!drained && knee->age_ticks < PROBE_TICKS_MAX + 4.0 * latency_ticks)
         return;
-    bool queue_found = latency_s < QUEUE_FOUND * knee->latency_s;
+    double answers_per_s = knee->drained_ticks > 0 ? knee->drained_per_s : seen->throughput_per_s;
+    /* Where answers were lost with the level, the target itself became faster meanwhile. */
+    bool queue_found = latency_s < QUEUE_FOUND * knee->latency_s &&
+                       answers_per_s > ANSWERS_KEPT * knee->throughput_per_s;
     bool all_queue = latency_s < knee->probe_share * knee->latency_s;
     knee->latency_s = latency_s;
     if (queue_found) { /* so even this level gets all there is: dig on, and deeper if it was nothing
                           but queue */
-        knee->throughput_per_s = seen->throughput_per_s;
+        knee->throughput_per_s = answers_per_s;
         double deeper = fmax(knee->probe_share * knee->probe_share, PROBE_SHARE_LEAST);
         probe(knee, all_queue ? deeper : PROBE_SHARE);
     } else {

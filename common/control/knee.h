@@ -21,7 +21,8 @@ struct knee {
     bool probing;            /* below the knee on purpose, to see the latency */
     double probe_share;      /* of the supposed knee */
     uint32_t age_ticks;      /* of this cruise or probe */
-    uint32_t drained_ticks;  /* of this probe: since what was in flight came down to it */
+    uint32_t drained_ticks;  /* of this probe: since what was in flight came down to it, ... */
+    double drained_per_s;    /* ... and the mean throughput in those */
 };
 
 /** Begins with a probe from a guess of both; the guess of the latency may be many times too high.

@@ -18,11 +18,11 @@ struct law_hold_open {
     struct knee knee; /* good while saturated */
     bool saturated;
     double load;              /* rate x latency: the workers that are busy on average */
-    double floor;             /* workers to keep ready; 0 while saturated */
+    double floor;             /* workers to keep ready; the cap while saturated */
     double cap;               /* workers that pools may grow to */
     double demand_before;     /* in flight and waiting, at the end of the last tick */
     double latency_least_s;   /* the best guess of the latency without a queue; 0: none */
-    double throughput_before; /* of the last tick */
+    double throughput_before; /* of the last tick; below 0: there was none */
     uint32_t evidence;        /* for saturation */
     uint32_t easy_ticks;      /* evidence that it has ended */
 };

@@ -90,16 +90,31 @@ static void at_a_low_rate_two_intervals_are_waited(void **state)
     backlog_done(&backlog);
 }
 
+static const struct waiting due_long_ago = {.due_ns = 0};
+
 static void a_request_in_time_passes_a_shut_gate(void **state)
 {
     (void)state;
     struct backlog backlog = backlog_of(4, 100 * 1000, S);
     for (int i = 0; i < 50; i++)
-        backlog_started(&backlog, S);
+        backlog_started(&backlog, &due_long_ago, S);
     push(&backlog, S);
 
     assert_int_equal(backlog_judge(&backlog, S + BACKLOG_LATE_NS), BACKLOG_START);
     assert_int_equal(backlog_judge(&backlog, S + BACKLOG_LATE_NS + 1), BACKLOG_HOLD);
+    backlog_done(&backlog);
+}
+
+static void requests_in_time_do_not_shut_the_gate(void **state)
+{
+    (void)state;
+    struct backlog backlog = backlog_of(4, 100 * 1000, S);
+    struct waiting in_time = {.due_ns = S};
+    for (int i = 0; i < 50; i++)
+        backlog_started(&backlog, &in_time, S + BACKLOG_LATE_NS);
+    push(&backlog, S);
+
+    assert_int_equal(backlog_judge(&backlog, S + BACKLOG_LATE_NS + 1), BACKLOG_START);
     backlog_done(&backlog);
 }
 
@@ -113,8 +128,8 @@ static uint32_t started_within(uint64_t rate_milli, uint64_t span_ns)
     uint64_t now_ns = 10 * S;
     while (now_ns <= 10 * S + span_ns) {
         if (backlog_judge(&backlog, now_ns) == BACKLOG_START) {
-            backlog_pop(&backlog);
-            backlog_started(&backlog, now_ns);
+            struct waiting request = backlog_pop(&backlog);
+            backlog_started(&backlog, &request, now_ns);
             started++;
         } else {
             assert_true(backlog_opens(&backlog) > now_ns);
@@ -155,7 +170,7 @@ static uint64_t opens_after(uint32_t count, uint64_t before_milli, uint64_t afte
 {
     struct backlog backlog = backlog_of(4, before_milli, S);
     for (uint32_t i = 0; i < count; i++)
-        backlog_started(&backlog, S);
+        backlog_started(&backlog, &due_long_ago, S);
     backlog_set(&backlog, after_milli, S, S);
     uint64_t opens_ns = backlog_opens(&backlog);
     backlog_done(&backlog);
@@ -182,6 +197,7 @@ int main(void)
         cmocka_unit_test(too_old_is_dropped_one_step_beyond_the_age),
         cmocka_unit_test(at_a_low_rate_two_intervals_are_waited),
         cmocka_unit_test(a_request_in_time_passes_a_shut_gate),
+        cmocka_unit_test(requests_in_time_do_not_shut_the_gate),
         cmocka_unit_test(catching_up_is_a_tenth_above_the_rate_and_a_burst_of_ten),
         cmocka_unit_test(a_pause_of_the_rate_leaves_the_gate_as_it_was),
         cmocka_unit_test(the_gate_counts_requests_at_the_rate_of_now),

@@ -223,7 +223,7 @@ static void saturation_is_named_with_its_rate_and_drops_sooner(void **state)
     assert_int_equal(advice.status, CONTROL_SATURATED);
     assert_near(advice.ceiling_per_s, 2000, 1);
     assert_near(advice.ceiling_concurrency, 8.5, 0.1);
-    assert_int_equal(advice.drop_age_ns, 100000000);
+    assert_int_equal(advice.drop_age_ns, 20000000);
 }
 
 static void a_fixed_concurrency_is_given_as_it_is(void **state)

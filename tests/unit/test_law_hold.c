@@ -61,15 +61,15 @@ static struct observation overloaded(struct observation before, double goal_per_
     return seen;
 }
 
-static void open_starts_with_workers_for_10_ms(void **state)
+static void open_starts_with_workers_for_3_ms(void **state)
 {
     (void)state;
     struct law_hold_open law = {0};
 
     law_hold_open_start(&law, 4000, 4);
 
-    assert_near(law.floor, 40 + 2.4 * sqrt(160) + 4, 1e-9);
-    assert_near(law.cap, 1000, 1e-9);
+    assert_near(law.floor, 12 + 2.4 * sqrt(48) + 4, 1e-9);
+    assert_near(law.cap, 20000, 1e-9); /* nothing speaks for a queue yet */
 }
 
 static void open_starts_with_one_worker_a_stream_at_rate_0(void **state)
@@ -125,10 +125,10 @@ static void open_takes_growing_demand_with_flat_answers_for_saturation(void **st
         open_run(&law, 4000, seen, 1);
         ticks++;
     }
-    assert_in_range(ticks, 4, 6);
+    assert_in_range(ticks, 3, 4);
     assert_near(law.knee.throughput_per_s, 2000, 1);
     assert_near(law.cap, 0.85 * 2000 * 0.005, 0.01);
-    assert_near(law.floor, 0, 0);
+    assert_near(law.floor, law.cap, 0);
 }
 
 static void open_takes_a_pause_for_no_saturation(void **state)
@@ -365,7 +365,7 @@ static void knee_moves_out_when_the_target_becomes_slower(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(open_starts_with_workers_for_10_ms),
+        cmocka_unit_test(open_starts_with_workers_for_3_ms),
         cmocka_unit_test(open_starts_with_one_worker_a_stream_at_rate_0),
         cmocka_unit_test(open_keeps_the_square_root_above_the_load),
         cmocka_unit_test(open_follows_a_latency_step),
