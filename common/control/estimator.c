@@ -7,7 +7,8 @@
 
 #define STEP_SIGMAS     4.0  /* one false step in 16 000 samples of Gaussian noise */
 #define STEP_LEAST      0.06 /* smaller steps are followed, not jumped to */
-#define GAIN_LEAST      0.15 /* a memory of about six ticks */
+#define GAIN_LEAST      0.1  /* a memory of ten ticks */
+#define DRIFT_SIGMAS    1.5  /* three on one side by so much: one time in 1500 by chance */
 #define VARIANCE_GAIN   0.05 /* of twenty: noise changes slowly */
 #define VARIANCE_START  0.01 /* 10 % until it is known */
 #define VARIANCE_LEAST  1e-5
@@ -26,6 +27,18 @@ static double median_of_newest(const struct estimator *estimator, size_t count)
         sorted[j] = estimator->recent[i];
     }
     return sorted[count / 2];
+}
+
+/** The last three are all on one side, each by more than `distance`. */
+static bool is_drifting(const struct estimator *estimator, double distance)
+{
+    bool above = true;
+    bool below = true;
+    for (size_t i = 0; i < 3; i++) {
+        above = above && estimator->recent[i] > estimator->level + distance;
+        below = below && estimator->recent[i] < estimator->level - distance;
+    }
+    return above || below;
 }
 
 /** Half the squared difference of neighbours is the variance, whatever the level does meanwhile. */
@@ -53,7 +66,8 @@ bool estimator_add(struct estimator *estimator, double log_latency, double compl
     estimator->recent[0] = log_latency;
 
     /* A mean of few requests is noisy even where its neighbours happened to agree. */
-    double far = fmax(STEP_SIGMAS * sqrt(fmax(estimator->variance, 0.5 / completions)), STEP_LEAST);
+    double sigma = sqrt(fmax(estimator->variance, 0.5 / completions));
+    double far = fmax(STEP_SIGMAS * sigma, STEP_LEAST);
     bool jumped = false;
     if (estimator->count < 3) {
         estimator->level = log_latency;
@@ -65,6 +79,8 @@ bool estimator_add(struct estimator *estimator, double log_latency, double compl
         estimator->recent[3] = estimator->recent[4] = estimator->level;
         estimator->count = 3;
         jumped = true;
+    } else if (is_drifting(estimator, DRIFT_SIGMAS * sigma)) {
+        estimator->level = median_of_newest(estimator, 3);
     } else if (fabs(log_latency - estimator->level) <= far) {
         double gain = fmax(1.0 / (estimator->count + 1.0), GAIN_LEAST);
         estimator->level += gain * (log_latency - estimator->level);

@@ -100,6 +100,20 @@ static void a_slow_drift_is_followed_without_a_jump(void **state)
     assert_near(known_ms(&estimator) / latency_ms, 1, 0.05);
 }
 
+/** Half a step's distance away: too little to jump to, too much to lag behind. */
+static void a_drift_is_followed_with_its_third_sample(void **state)
+{
+    (void)state;
+    struct estimator estimator = settled_at(10);
+
+    assert_false(estimator_add(&estimator, log(0.0104), 1e4));
+    assert_false(estimator_add(&estimator, log(0.0104), 1e4));
+    assert_true(known_ms(&estimator) < 10.2);
+    assert_false(estimator_add(&estimator, log(0.0104), 1e4));
+
+    assert_near(known_ms(&estimator), 10.4, 0.01);
+}
+
 static void samples_of_few_requests_jump_less(void **state)
 {
     (void)state;
@@ -129,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_step_is_followed_with_its_third_sample),
         cmocka_unit_test(a_step_back_is_followed_as_fast),
         cmocka_unit_test(a_slow_drift_is_followed_without_a_jump),
+        cmocka_unit_test(a_drift_is_followed_with_its_third_sample),
         cmocka_unit_test(samples_of_few_requests_jump_less),
         cmocka_unit_test(a_month_of_ticks_stays_finite),
     };
