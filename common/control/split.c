@@ -10,7 +10,7 @@
 #define LOAD_FULL     0.90 /* a lane above this has no time left to be punctual */
 #define LOAD_CLEAR    0.80 /* well below, so that one tick's noise does not free an agent */
 #define FULL_TICKS    5u   /* half a second: longer than a pause of the host's scheduler */
-#define WEIGHT_GAIN   0.1  /* a memory of ten ticks: an agent's machine does not change */
+#define WEIGHT_GAIN   0.02 /* a memory of five seconds: an agent's machine does not change */
 #define BUSY_AT_LEAST 0.2  /* workers; below, one tick's ratio says nothing */
 
 /* Rounding must not make the whole parts sum to more than there is: 8192 additions and 2^43
@@ -141,7 +141,7 @@ void split_learn(struct split_weight *weight, double throughput_per_s, double in
 {
     if (in_flight_mean >= BUSY_AT_LEAST && throughput_per_s > 0.0) {
         double ratio = throughput_per_s / in_flight_mean;
-        weight->weight += (weight->weight > 0.0 ? WEIGHT_GAIN : 1.0) * (ratio - weight->weight);
+        weight->weight += fmax(WEIGHT_GAIN, 1.0 / ++weight->samples) * (ratio - weight->weight);
     }
     if (load > LOAD_FULL && weight->full_ticks < FULL_TICKS) {
         weight->full_ticks++;

@@ -16,7 +16,8 @@ uint64_t split_shares(uint64_t total_milli, const double *weights, const uint64_
 /** What one agent can carry, learned from its own reports: control.md, section 7. Zeroed: nothing
  * known. */
 struct split_weight {
-    double weight;           /* requests per worker-second, EWMA; 0: unknown */
+    double weight; /* requests per worker-second, EWMA; 0: unknown */
+    uint32_t samples;
     uint32_t full_ticks;     /* ticks in a row above 90 % CPU, 5: full */
     double full_concurrency; /* what it ran when it became full; meaningless unless full */
 };

@@ -108,7 +108,22 @@ static void split_learns_requests_per_worker_second(void **state)
     split_learn(&weight, 1000, 10, -1);
     assert_near(weight.weight, 100, 1e-9);
     split_learn(&weight, 2000, 10, -1);
-    assert_near(weight.weight, 110, 1e-9);
+    assert_near(weight.weight, 150, 1e-9);
+}
+
+/** The machine stays what it is, and single ticks of few workers are noisy. */
+static void split_forgets_a_weight_within_seconds_not_ticks(void **state)
+{
+    (void)state;
+    struct split_weight weight = {0};
+    for (int tick = 0; tick < 100; tick++)
+        split_learn(&weight, 1000, 10, -1);
+
+    split_learn(&weight, 2000, 10, -1);
+    assert_near(weight.weight, 102, 1e-9);
+    for (int tick = 0; tick < 200; tick++)
+        split_learn(&weight, 2000, 10, -1);
+    assert_near(weight.weight, 200, 2);
 }
 
 static void split_learns_nothing_from_an_idle_agent(void **state)
@@ -151,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(split_sums_exactly_whatever_comes),
         cmocka_unit_test(split_learns_requests_per_worker_second),
+        cmocka_unit_test(split_forgets_a_weight_within_seconds_not_ticks),
         cmocka_unit_test(split_learns_nothing_from_an_idle_agent),
         cmocka_unit_test(split_calls_an_agent_full_after_five_ticks_and_not_before),
     };
