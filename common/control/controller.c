@@ -201,7 +201,9 @@ static enum control_status judge(const struct controller_config *config,
     if (state->silent_ticks >= SILENT_TICKS ||
         (state->idle_ticks >= IDLE_TICKS && state->missed_expected >= IDLE_EXPECTED))
         return CONTROL_NO_DATA;
-    if (generator_is_bound(state))
+    /* With closed arrivals others carry what a full generator cannot; while the rate is there, they
+     * do. */
+    if (generator_is_bound(state) && !(is_closed(config) && met))
         return CONTROL_GENERATOR_BOUND;
     if (is_search(config))
         return judge_search(config, state);

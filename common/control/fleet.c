@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/control/heap.h"
 #include "common/control/random.h"
+#include "common/control/split.h"
 #include "common/control/staffing.h"
 
 #include <math.h>
@@ -13,7 +14,7 @@
 #define CATCH_UP       1.1  /* a backlog drains at so many times the rate ... */
 #define BURST          10.0 /* ... after so many requests at once */
 #define MISSES_MAX     3u
-#define FRACTION_LEAST 0.02
+#define FRACTION_LEAST 0.001
 #define NOBODY         UINT32_MAX
 
 /** What comes in the order of its moments. */
@@ -65,6 +66,7 @@ struct lane {
     struct fleet_lane reported;  /* ... when it was last heard, ... */
     double reported_s;           /* ... and when that was */
     struct values responses;     /* since then */
+    struct split_weight weight;
 };
 
 struct fleet {
@@ -283,6 +285,8 @@ static double closed_start_time(const struct fleet *fleet, const struct lane *la
     double at_s = lane->idle > 0 ? fleet->now_s : INFINITY;
     if (lane->fraction >= FRACTION_LEAST && lane->paced_busy == 0)
         at_s = fmin(at_s, fmax(fleet->now_s, lane->rested_s));
+    if (lane->rate_per_s > 0.0)
+        at_s = fmax(at_s, lane->arrival_s - LAW_HOLD_PACE_BURST / lane->rate_per_s);
     return fmax(at_s, lane->cpu_free_s);
 }
 
@@ -352,6 +356,8 @@ static void lane_start_next(struct fleet *fleet, struct lane *lane)
         bool paced = lane->idle == 0;
         if (!paced)
             lane->idle--;
+        if (lane->rate_per_s > 0.0)
+            lane->arrival_s = fmax(lane->arrival_s, fleet->now_s) + 1.0 / lane->rate_per_s;
         lane_start(fleet, lane, fleet->now_s, paced);
         return;
     }
@@ -648,11 +654,54 @@ static void attend(struct fleet *fleet)
     }
 }
 
+/** Closed arrivals: as the coordinator does, workers by what each lane makes of one, those it is
+ * full with at most; and of the rate as much as they should make of it. */
+static void share_out(const struct fleet *fleet, double rate_per_s, double concurrency,
+                      struct fleet_order *orders)
+{
+    double weights[FLEET_LANES_MAX];
+    uint64_t limits[FLEET_LANES_MAX];
+    uint64_t shares[FLEET_LANES_MAX];
+    double weight_sum = 0.0;
+    uint32_t known = 0;
+    bool all_full = true;
+    for (uint32_t i = 0; i < fleet->config->lanes; i++) {
+        const struct lane *lane = &fleet->lanes[i];
+        bool carries = lane->misses < MISSES_MAX;
+        weights[i] = lane->weight.weight;
+        weight_sum += carries ? weights[i] : 0.0;
+        known += carries && weights[i] > 0.0;
+        all_full = all_full && (!carries || split_is_full(&lane->weight));
+    }
+    double made = 0.0;
+    for (uint32_t i = 0; i < fleet->config->lanes; i++) {
+        const struct lane *lane = &fleet->lanes[i];
+        if (weights[i] <= 0.0)
+            weights[i] = known > 0 ? weight_sum / known : 1.0;
+        limits[i] = lane->misses < MISSES_MAX ? UINT64_C(1000000000) : 0;
+        if (limits[i] > 0 && split_is_full(&lane->weight) && !all_full)
+            limits[i] = (uint64_t)llround(1000.0 * lane->weight.full_concurrency);
+    }
+    split_shares((uint64_t)llround(1000.0 * concurrency), weights, limits, fleet->config->lanes,
+                 shares);
+    for (uint32_t i = 0; i < fleet->config->lanes; i++)
+        made += weights[i] * (double)shares[i];
+    for (uint32_t i = 0; i < fleet->config->lanes; i++) {
+        orders[i].concurrency = (double)shares[i] / 1000.0;
+        if (made > 0.0)
+            orders[i].rate_per_s =
+                LAW_HOLD_PACE * rate_per_s * weights[i] * (double)shares[i] / made;
+    }
+}
+
 static void command(struct fleet *fleet, double rate_per_s, const struct control_advice *advice)
 {
     uint32_t lanes = fleet_lanes(fleet);
     uint32_t cap = (uint32_t)advice->concurrency;
     uint32_t index = 0;
+    struct fleet_order orders[FLEET_LANES_MAX] = {0};
+    if (fleet->config->closed)
+        share_out(fleet, rate_per_s, advice->concurrency, orders);
     for (uint32_t i = 0; i < fleet->config->lanes; i++) {
         struct lane *lane = &fleet->lanes[i];
         if (!lane->present) /* what falls due for a lane that nobody misses yet does not start */
@@ -661,12 +710,12 @@ static void command(struct fleet *fleet, double rate_per_s, const struct control
         if (!lane->present || lane->misses >= MISSES_MAX)
             continue;
         uint32_t whole = cap / lanes + (index++ < cap % lanes ? 1 : 0);
-        struct fleet_order order = {
-            .rate_per_s = rate_per_s / lanes,
-            .floor = advice->floor / lanes,
-            .concurrency = fleet->config->closed ? advice->concurrency / lanes : fmax(whole, 1.0),
-            .drop_age_s = (double)advice->drop_age_ns / 1e9};
-        fleet_order(fleet, i, &order);
+        if (!fleet->config->closed)
+            orders[i] = (struct fleet_order){.rate_per_s = rate_per_s / lanes,
+                                             .floor = advice->floor / lanes,
+                                             .concurrency = fmax(whole, 1.0),
+                                             .drop_age_s = (double)advice->drop_age_ns / 1e9};
+        fleet_order(fleet, i, &orders[i]);
     }
 }
 
@@ -693,10 +742,12 @@ static void observe_lane(struct fleet *fleet, struct lane *lane, struct observat
     seen->in_flight_mean += (now.in_flight_s - before->in_flight_s) / interval_s;
     seen->latency_ns_mean += (now.latency_s - before->latency_s) * 1e9; /* a sum until all are in */
     double starts_per_s = lane_starts_per_s(fleet, lane);
-    if (starts_per_s > 0.0) {
-        double load = (double)(now.started - before->started) / interval_s / starts_per_s;
-        seen->generator_load = fmax(seen->generator_load, load);
-    }
+    double load = -1.0;
+    if (starts_per_s > 0.0)
+        load = (double)(now.started - before->started) / interval_s / starts_per_s;
+    seen->generator_load = fmax(seen->generator_load, load);
+    split_learn(&lane->weight, (double)(ok + failed) / interval_s,
+                (now.in_flight_s - before->in_flight_s) / interval_s, load);
     for (uint32_t i = 0; i < lane->responses.count; i++)
         values_push(&fleet->responses, lane->responses.items[i]);
     lane->responses.count = 0;

@@ -36,12 +36,18 @@ void law_hold_open_step(struct law_hold_open *law, double rate_per_s, uint32_t g
                         double concurrency_max, const struct observation *seen,
                         bool generator_bound);
 
+/** Closed arrivals: whoever runs the workers lets no more start than this many times the rate, but
+ * for LAW_HOLD_PACE_BURST requests at once. So workers that are too many rest, and the goal is a
+ * bound. The burst is what a steady number of workers does by chance. */
+#define LAW_HOLD_PACE       1.05
+#define LAW_HOLD_PACE_BURST 20.0
+
 /** Ticks put together, for one may hold too few requests. */
 struct law_hold_sums {
     double time_s, worker_s, answers, latency_s, ended;
 };
 
-#define LAW_HOLD_HISTORY 6 /* the newest sample and the five before it */
+#define LAW_HOLD_HISTORY 6 /* the newest entry and the five before it */
 
 /** Plain data; a zeroed one is at the start. */
 struct law_hold_closed {
@@ -49,17 +55,21 @@ struct law_hold_closed {
     struct knee knee; /* good while saturated */
     bool saturated;
     double command;                   /* workers to run */
+    double command_before;            /* the one before, which what is seen now was run by */
+    double trim;                      /* share of workers beyond those in flight, as X tells */
     double latency_least_s;           /* 0: none */
+    double latency_before_s;          /* before the workers were last moved; 0: none */
     struct law_hold_sums for_latency; /* since the estimator last took a sample */
     struct law_hold_sums for_history; /* since the last entry below */
     double in_flight_then;            /* at that sample; 0: unknown */
     bool gap;                         /* a tick is missing since, so growth cannot be told */
-    /* Means over one latency each, the newest first: does throughput follow the workers? */
-    double log_in_flight[LAW_HOLD_HISTORY], log_throughput[LAW_HOLD_HISTORY];
+    /* Does throughput follow the workers? Means over one latency each, the newest first. */
+    double log_command[LAW_HOLD_HISTORY], log_throughput[LAW_HOLD_HISTORY];
+    double entry_ended; /* in the newest */
     uint32_t history_count;
     double steady_level; /* what was in flight when it last moved by more than 5 % */
     uint32_t steady_ticks;
-    uint32_t flat_hits;  /* evidence for saturation */
+    uint32_t flat_ticks; /* evidence for saturation */
     uint32_t easy_ticks; /* evidence that it has ended */
     uint32_t idle_ticks; /* in a row in which nothing ended */
 };

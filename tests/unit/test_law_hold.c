@@ -235,18 +235,85 @@ static void closed_runs_a_fraction_of_a_worker_for_a_small_rate(void **state)
     assert_near(law.command, 0.2, 1e-9);
 }
 
-static void closed_never_more_than_doubles_or_halves(void **state)
+static void closed_goes_half_of_the_way_while_it_knows_little(void **state)
 {
     (void)state;
     struct law_hold_closed law = {0};
-    law_hold_closed_start(&law, 100000, 4);
+    law_hold_closed_start(&law, 10000, 4);
+
+    closed_run(&law, 10000, 10, 1e9, 1);
+    assert_near(law.command, 52, 1);
+    closed_run(&law, 10000, 10, 1e9, 1);
+    assert_near(law.command, 76, 1);
+}
+
+static void closed_follows_a_known_latency_to_a_new_goal_at_once(void **state)
+{
+    (void)state;
+    struct law_hold_closed law = {0};
+    law_hold_closed_start(&law, 10000, 4);
+    closed_run(&law, 10000, 10, 1e9, 30);
+
+    closed_run(&law, 30000, 10, 1e9, 1);
+
+    assert_near(law.command, 300, 3);
+}
+
+/** A stall shows as a latency that a hundred times the workers would answer. */
+static void closed_never_more_than_quadruples_or_halves(void **state)
+{
+    (void)state;
+    struct law_hold_closed law = {0};
+    law_hold_closed_start(&law, 1000, 4);
+    closed_run(&law, 1000, 10, 1e9, 30);
     for (int i = 0; i < 40; i++) {
-        double goal_per_s = i < 20 ? 100000 : 100;
         double before = law.command;
-        closed_run(&law, goal_per_s, 10, 1e9, 1);
-        assert_true(law.command <= 2 * before + 2 + 1e-9);
+        closed_run(&law, i < 20 ? 100000 : 100, 10, 1e9, 1);
+        assert_true(law.command <= 4 * before + 8 + 1e-9);
         assert_true(law.command >= 0.5 * before - 1e-9);
     }
+}
+
+/** Workers between two requests are needed too, though they are not in flight. */
+static void closed_adds_the_workers_that_are_not_in_flight(void **state)
+{
+    (void)state;
+    struct law_hold_closed law = {0};
+    law_hold_closed_start(&law, 10000, 4);
+    for (int i = 0; i < 400; i++) {
+        struct observation seen = closed_target(0.97 * law.command, 10, 1e9);
+        law_hold_closed_step(&law, 10000, MANY, &seen, false);
+    }
+    assert_near(0.97 * law.command, 100, 0.5);
+}
+
+/** What rests for want of a turn is not the target's doing. */
+static void closed_takes_workers_that_rest_for_no_saturation(void **state)
+{
+    (void)state;
+    struct law_hold_closed law = {0};
+    law_hold_closed_start(&law, 10000, 4);
+    closed_run(&law, 10000, 10, 1e9, 30);
+    for (int i = 0; i < 30; i++) {
+        struct observation seen = closed_target(40, 10, 1e9);
+        law_hold_closed_step(&law, 10000, MANY, &seen, false);
+        assert_false(law.saturated);
+    }
+}
+
+static void closed_measures_on_after_a_missing_report(void **state)
+{
+    (void)state;
+    struct law_hold_closed law = {0};
+    law_hold_closed_start(&law, 10000, 4);
+    closed_run(&law, 10000, 10, 1e9, 30);
+
+    law_hold_closed_miss(&law);
+    struct observation seen = closed_target(law.command, 10, 1e9);
+    seen.completed *= 2; /* of two ticks; rates are by each agent's own time */
+    law_hold_closed_step(&law, 10000, MANY, &seen, false);
+
+    assert_near(law.command, 100, 0.5);
 }
 
 static void closed_holds_an_unreachable_rate_at_the_knee(void **state)
@@ -378,7 +445,12 @@ int main(void)
         cmocka_unit_test(open_leaves_saturation_when_the_goal_goes_to_0),
         cmocka_unit_test(closed_finds_the_workers_that_the_rate_takes),
         cmocka_unit_test(closed_runs_a_fraction_of_a_worker_for_a_small_rate),
-        cmocka_unit_test(closed_never_more_than_doubles_or_halves),
+        cmocka_unit_test(closed_goes_half_of_the_way_while_it_knows_little),
+        cmocka_unit_test(closed_follows_a_known_latency_to_a_new_goal_at_once),
+        cmocka_unit_test(closed_never_more_than_quadruples_or_halves),
+        cmocka_unit_test(closed_adds_the_workers_that_are_not_in_flight),
+        cmocka_unit_test(closed_takes_workers_that_rest_for_no_saturation),
+        cmocka_unit_test(closed_measures_on_after_a_missing_report),
         cmocka_unit_test(closed_holds_an_unreachable_rate_at_the_knee),
         cmocka_unit_test(closed_leaves_the_knee_when_capacity_returns),
         cmocka_unit_test(closed_takes_a_latency_step_for_no_saturation),

@@ -195,6 +195,8 @@ static void judge_hold(const struct record *record, struct outcome *outcome)
         double goal = goal_at(scenario, k);
         if (k < 5 || k + 1 >= record->tick_count || goal <= 100.0)
             continue;
+        if (goal_at(scenario, k - 1) > goal) /* what was sent for the old goal is not above */
+            continue;
         double sent_per_s = (record->ticks[k - 1].sent_per_s + record->ticks[k].sent_per_s +
                              record->ticks[k + 1].sent_per_s) /
                             3.0;
