@@ -194,16 +194,18 @@ static enum control_status judge_search(const struct controller_config *config,
 
 /** The first that is true, from what makes all else meaningless down to what is all right. */
 static enum control_status judge(const struct controller_config *config,
-                                 const struct controller *state, double goal, bool at_maximum)
+                                 const struct controller *state, double goal, uint32_t generators,
+                                 bool at_maximum)
 {
     bool saturated = is_open(config) ? state->open.saturated : state->closed.saturated;
     bool met = is_met(config, state, goal);
     if (state->silent_ticks >= SILENT_TICKS ||
         (state->idle_ticks >= IDLE_TICKS && state->missed_expected >= IDLE_EXPECTED))
         return CONTROL_NO_DATA;
-    /* With closed arrivals others carry what a full generator cannot; while the rate is there, they
-     * do. */
-    if (generator_is_bound(state) && !(is_closed(config) && met))
+    /* With closed arrivals, others carry what a full generator cannot: while the rate is there,
+     * they do. */
+    bool carried = is_closed(config) && generators > 1 && met;
+    if (generator_is_bound(state) && !carried)
         return CONTROL_GENERATOR_BOUND;
     if (is_search(config))
         return judge_search(config, state);
@@ -288,7 +290,8 @@ struct control_advice controller_step(const struct controller_config *config,
     bool at_maximum = is_at_maximum(config, advice.concurrency);
     advice.concurrency = fmin(advice.concurrency, config->concurrency_max);
     advice.floor = fmin(advice.floor, advice.concurrency);
-    advice.status = seen == NULL ? CONTROL_RAMPING : judge(config, state, goal, at_maximum);
+    advice.status =
+        seen == NULL ? CONTROL_RAMPING : judge(config, state, goal, generators, at_maximum);
     state->status = advice.status;
     name_ceiling(config, state, &advice);
     CHECK(advice.floor >= 0.0 && advice.concurrency >= advice.floor);

@@ -170,7 +170,8 @@ static bool is_flat(const struct law_hold_closed *law, uint32_t newer)
     for (uint32_t i = newer + 1; i < law->history_count; i++) {
         double more_workers = law->log_command[newer] - law->log_command[i];
         double more_answers = law->log_throughput[0] - law->log_throughput[i];
-        if (more_workers > fmax(FLAT_GROWTH, chance) && more_answers < elasticity * more_workers)
+        if (law->log_command[i] >= 0.0 && /* a part of a worker answers by chance */
+            more_workers > fmax(FLAT_GROWTH, chance) && more_answers < elasticity * more_workers)
             return true;
     }
     return false;
