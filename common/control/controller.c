@@ -132,14 +132,16 @@ static void learn(const struct controller_config *config, struct controller *sta
     watch_generator(state, seen->generator_load);
     watch_throughput(state, config, goal, seen);
     state->in_flight_mean = seen->in_flight_mean;
-    if (is_open(config))
+    if (is_open(config)) {
         law_hold_open_step(&state->open, goal, generators, config->concurrency_max, seen,
                            generator_is_bound(state));
-    else if (is_closed(config))
+        rigid_pool_step(&state->rigid, state->open.floor, state->open.cap, generators, seen);
+    } else if (is_closed(config)) {
         law_hold_closed_step(&state->closed, goal, config->concurrency_max, seen,
                              generator_is_bound(state));
-    else if (is_search(config))
+    } else if (is_search(config)) {
         search_step(config, state, seen);
+    }
 }
 
 /** What the law would run if nobody set a ceiling. */
@@ -148,8 +150,8 @@ static struct control_advice advise(const struct controller_config *config,
 {
     struct control_advice advice = {.drop_age_ns = DROP_AGE_NS};
     if (is_open(config)) {
-        advice.concurrency = state->open.cap;
-        advice.floor = state->open.floor;
+        advice.concurrency = config->rigid ? state->rigid.workers : state->open.cap;
+        advice.floor = config->rigid ? state->rigid.workers : state->open.floor;
         if (state->open.saturated)
             advice.drop_age_ns = DROP_AGE_SATURATED_NS;
     } else {
@@ -276,6 +278,7 @@ struct control_advice controller_step(const struct controller_config *config,
         law_maximize_start(&state->maximize, generators);
         if (config->concurrency_start > 0.0)
             start_at(state, config->concurrency_start);
+        rigid_pool_start(&state->rigid, state->open.floor);
     } else {
         CHECK(seen->interval_ns > 0);
         state->silent_ticks = seen->parts_reported > 0 ? 0 : state->silent_ticks + 1;
@@ -288,7 +291,9 @@ struct control_advice controller_step(const struct controller_config *config,
     }
     struct control_advice advice = advise(config, state, goal);
     bool at_maximum = is_at_maximum(config, advice.concurrency);
-    advice.concurrency = fmin(advice.concurrency, config->concurrency_max);
+    advice.concurrency =
+        fmin(fmax(advice.concurrency, config->concurrency_min), config->concurrency_max);
+    advice.floor = fmax(advice.floor, config->concurrency_min);
     advice.floor = fmin(advice.floor, advice.concurrency);
     advice.status =
         seen == NULL ? CONTROL_RAMPING : judge(config, state, goal, generators, at_maximum);

@@ -8,6 +8,7 @@
 #include "common/control/law_hold.h"
 #include "common/control/law_maximize.h"
 #include "common/control/law_while.h"
+#include "common/control/rigid_pool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -71,6 +72,7 @@ struct controller_config {
 /** Plain data; a zeroed one is at the start. */
 struct controller {
     struct law_hold_open open;
+    struct rigid_pool rigid;
     struct law_hold_closed closed;
     struct law_maximize maximize;
     struct law_while bounds;

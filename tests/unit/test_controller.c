@@ -346,6 +346,37 @@ static void a_search_under_a_bound_out_of_reach_ends_at_the_fewest(void **state)
     assert_near(advice.concurrency, 1, 0);
 }
 
+static void rigid_pools_get_one_number_near_the_load(void **state)
+{
+    (void)state;
+    struct controller_config config = open_hold;
+    config.rigid = true;
+    struct controller controller = started(&config, 5000);
+
+    struct control_advice advice = run(&config, &controller, 5000, answered(5000, 5), 60);
+
+    assert_near(advice.floor, advice.concurrency, 0);
+    assert_near(advice.concurrency, controller.open.floor, 0);
+    assert_int_equal(advice.status, CONTROL_STEADY);
+}
+
+static void advice_is_never_below_the_least_concurrency(void **state)
+{
+    (void)state;
+    static const struct controller_config *const configs[] = {&open_hold, &closed_hold, &fixed,
+                                                              &search};
+    for (size_t i = 0; i < COUNT(configs); i++) {
+        struct controller_config config = *configs[i];
+        config.concurrency_min = 80;
+        struct controller controller = started(&config, 10);
+
+        struct control_advice advice = run(&config, &controller, 10, answered(10, 5), 30);
+
+        assert_true(advice.concurrency >= 80);
+        assert_true(advice.floor >= 80 && advice.floor <= advice.concurrency);
+    }
+}
+
 static void the_same_history_gives_the_same_advice(void **state)
 {
     (void)state;
@@ -383,6 +414,8 @@ int main(void)
         cmocka_unit_test(a_search_stopped_by_the_ceiling_says_so),
         cmocka_unit_test(a_search_under_a_bound_stays_under_it_and_names_it),
         cmocka_unit_test(a_search_under_a_bound_out_of_reach_ends_at_the_fewest),
+        cmocka_unit_test(rigid_pools_get_one_number_near_the_load),
+        cmocka_unit_test(advice_is_never_below_the_least_concurrency),
         cmocka_unit_test(the_same_history_gives_the_same_advice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
