@@ -10,6 +10,7 @@
 #define LOSS    0.0125 /* of ln X */
 #define NEAR    0.08   /* of ln N: a bracket so narrow holds the answer */
 #define SPARE   0.04   /* of ln N above what Little's law allows at the least */
+#define SOFT    0.7    /* of the way between the two bounds: from above, for less is lost there */
 #define SAME    0.02   /* of ln N: two levels so near are one */
 #define PLATEAU 0.25   /* of ln N above the knee, without 2 % more, show that there is no more */
 
@@ -38,6 +39,7 @@
 #define SAMPLE_ENDED  8.0 /* requests, or ... */
 #define SAMPLE_S      2.0 /* ... so long */
 #define DECIDED       0.4 /* of the precision: a standard error so small will do */
+#define BENEFIT       0.5 /* of the standard error: of the doubt whether a level falls short */
 #define TRY_SAMPLES   3.0
 #define SAMPLES_MAX   40.0 /* for one level: so well 4 % noise is known to 0.6 % */
 #define PERIOD_LEASTS 4.0  /* a sample takes a latency, at most so many of the least */
@@ -59,6 +61,7 @@
 #define LEVEL_NEAR   0.03
 #define NEAR_WORKERS 0.1
 #define STILL        0.02 /* of what is in flight, from tick to tick */
+#define RANGE_MOVED  0.06 /* of the command, by a ceiling */
 #define RATIO_MAX    2.0  /* workers commanded to those in flight */
 
 /* While held: */
@@ -103,10 +106,8 @@ static void forget_sums(struct law_maximize *law)
     law->settling = false;
 }
 
-/** Runs `in_flight` (ln) from now on. */
-static void go(struct law_maximize *law, double in_flight, const struct maximize_range *range)
+static void begin_level(struct law_maximize *law)
 {
-    law->command = clamp(exp(in_flight) * law->ratio, range->least, range->most);
     law->here = (struct maximize_level){0};
     law->here_ended = 0.0;
     law->age_ticks = 0;
@@ -114,11 +115,22 @@ static void go(struct law_maximize *law, double in_flight, const struct maximize
     forget_sums(law);
 }
 
+/** Runs `in_flight` (ln) from now on. */
+static void go(struct law_maximize *law, double in_flight, const struct maximize_range *range)
+{
+    law->wanted = exp(in_flight) * law->ratio;
+    law->command = clamp(law->wanted, range->least, range->most);
+    begin_level(law);
+}
+
 void law_maximize_start(struct law_maximize *law, double concurrency)
 {
     CHECK(concurrency > 0.0);
-    *law = (struct law_maximize){
-        .command = concurrency, .ratio = 1.0, .walk = WALK_FIRST, .climbing = true};
+    *law = (struct law_maximize){.command = concurrency,
+                                 .wanted = concurrency,
+                                 .ratio = 1.0,
+                                 .walk = WALK_FIRST,
+                                 .climbing = true};
 }
 
 /* Samples ------------------------------------------------------------------ */
@@ -265,9 +277,14 @@ static uint32_t table_best(const struct law_maximize *law)
  */
 static uint32_t table_enough(const struct law_maximize *law, double target)
 {
-    uint32_t enough = table_best(law);
-    while (enough > 0 && law->levels[enough - 1].throughput >= target)
-        enough--;
+    uint32_t best = table_best(law);
+    uint32_t enough = best;
+    for (; enough > 0; enough--) {
+        const struct maximize_level *below = &law->levels[enough - 1];
+        double error = sqrt(variance(law, below) + variance(law, &law->levels[best]));
+        if (below->throughput + fmin(BENEFIT * error, LOSS) < target)
+            break;
+    }
     return enough;
 }
 
@@ -316,7 +333,7 @@ static struct maximize_plan close_in(const struct law_maximize *law,
     double most = low->in_flight + missing / slope(low, enough);
     if (enough->in_flight - least <= NEAR || enough->in_flight - low->in_flight <= NEAR)
         return (struct maximize_plan){PLAN_DONE, fmax(least + SPARE, most)};
-    double next = before >= SLOPE_FREE ? least + SPARE : 0.5 * (least + most);
+    double next = before >= SLOPE_FREE ? least + SPARE : least + SOFT * (most - least);
     return (struct maximize_plan){
         PLAN_TRY, clamp(next, low->in_flight + 2.0 * SAME, enough->in_flight - 2.0 * SAME)};
 }
@@ -399,7 +416,9 @@ static void act_on_table(struct law_maximize *law, const struct maximize_range *
         plan = plan_next(law, range);
     law->climbing = plan.what == PLAN_CLIMB;
     const struct maximize_level *top = &law->levels[law->level_count - 1];
-    law->stopped_short = plan.what == PLAN_DONE && top->in_flight - plan.in_flight < SAME;
+    bool at_ceiling = top->in_flight + log(law->ratio) >= log(range->most) - SAME;
+    law->stopped_short =
+        plan.what == PLAN_DONE && at_ceiling && top->in_flight - plan.in_flight < NEAR;
     if (plan.what == PLAN_DONE || plan.in_flight + log(law->ratio) < log(range->least)) {
         hold(law, plan.in_flight, range);
         law->held = (struct maximize_level){0};
@@ -557,7 +576,7 @@ static void probe_step(struct law_maximize *law, const struct maximize_range *ra
     bool clear = fabs(fall - PROBE_FLAT) > 2.0 * error && fabs(fall - PROBE_STEEP) > 2.0 * error;
     if (law->here.samples < 2.0 || (!clear && law->here.samples < PROBE_MOST))
         return;
-    if (fall > PROBE_STEEP + 2.0 * error) {
+    if (fall > PROBE_STEEP + 0.5 * error) {
         restart(law, law->here, range);
     } else if (fall + error < PROBE_FLAT) {
         struct maximize_level here = law->here;
@@ -598,6 +617,23 @@ static void act_on_sample(struct law_maximize *law, struct maximize_sample sampl
         try_step(law, range);
 }
 
+/** A ceiling may come down in the middle of a level, and go up again: what was seen of it is mixed.
+ */
+static void follow_range(struct law_maximize *law, const struct maximize_range *range)
+{
+    double before = law->command;
+    double wanted = law->wanted;
+    if (law->phase == MAXIMIZE_HOLD)
+        wanted = law->stopped_short ? range->most : law->answer;
+    law->command = clamp(wanted, range->least, range->most);
+    if (law->climbing) /* to the ceiling of this moment, and then once more */
+        law->wanted = law->command;
+    if (law->phase != MAXIMIZE_HOLD && fabs(law->command - before) > RANGE_MOVED * before)
+        begin_level(law);
+    if (law->phase == MAXIMIZE_PROBE && law->command < (1.0 - RANGE_MOVED) * wanted)
+        hold(law, log(law->answer / law->ratio), range);
+}
+
 void law_maximize_step(struct law_maximize *law, const struct maximize_range *range,
                        const struct observation *seen)
 {
@@ -605,9 +641,7 @@ void law_maximize_step(struct law_maximize *law, const struct maximize_range *ra
     CHECK(range->precision > 0.0);
     CHECK(seen->interval_ns > 0);
     law->age_ticks++;
-    if (law->phase == MAXIMIZE_HOLD)
-        law->command = law->stopped_short ? range->most : law->answer;
-    law->command = clamp(law->command, range->least, range->most);
+    follow_range(law, range);
     if (!is_settled(law, seen))
         return;
     gather(law, seen);

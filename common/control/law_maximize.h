@@ -35,6 +35,7 @@ enum maximize_phase {
 struct law_maximize {
     enum maximize_phase phase;
     double command;                                    /* workers to run */
+    double wanted;                                     /* the same without a ceiling */
     struct maximize_level levels[MAXIMIZE_LEVELS_MAX]; /* of this search, fewest workers first */
     uint32_t level_count;
     uint32_t tries;             /* levels tried in this search */

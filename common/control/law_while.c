@@ -14,12 +14,17 @@
 #define CLIMB_TICKS  2u     /* older ones were seen with far fewer workers */
 #define CLIMB_SHARE  0.81   /* of the bound; below it a climb is not to be slowed, ... */
 #define CLIMB_FACTOR 1.3    /* ... to less than this */
-#define FAR_BEYOND   1.15   /* of the bound, twice in a row, is no noise */
+#define FAR_BEYOND   1.15   /* of the bound, ... */
+#define FAR_TICKS    3u     /* ... so often in a row, is no pause of the target */
 #define ENDED_FEW    300.0  /* in the window: too few for a quantile; the least of them is taken */
 #define CAP_MOST     1.4    /* of what is in flight, and four workers: no wind-up */
 #define CAP_LEAST    0.35   /* of what is in flight: never all at once */
 #define ERRORS_STEP  0.95   /* of what is in flight, while there are too many errors */
+#define BURST        1.1    /* times the workers of the last tick */
+#define ERRORS_NEAR  0.98   /* of where there were too many: from here on, ... */
+#define ERRORS_CREEP 1.0002 /* ... 2 % in ten seconds, for the target may have changed */
 #define ERRORS_RELAX 1.0008 /* a tick: 5 % in six seconds */
+#define QUIET_TICKS  7u     /* the window, and two on the way there and back */
 
 /** What the last few ticks say together. */
 struct view {
@@ -55,12 +60,14 @@ static struct view look(const struct law_while *law, double bound_s, bool climbi
     }
     view.error_share = failed / fmax(ended, 1.0);
     view.quantile_s = ended < ENDED_FEW ? least_s : middle(recent, count);
-    if (count >= 2) { /* a jump is followed before it fills half the window */
-        double both = fmin(recent[0].quantile_s, recent[1].quantile_s);
-        if (both > FAR_BEYOND * bound_s && both > view.quantile_s) {
-            view.quantile_s = both;
-            view.in_flight = 0.5 * (recent[0].in_flight + recent[1].in_flight);
-            view.throughput_per_s = 0.5 * (recent[0].throughput_per_s + recent[1].throughput_per_s);
+    if (count >= FAR_TICKS) { /* a jump is followed before it fills half the window */
+        double all_s = INFINITY;
+        for (uint32_t i = 0; i < FAR_TICKS; i++)
+            all_s = fmin(all_s, recent[i].quantile_s);
+        if (all_s > FAR_BEYOND * bound_s && all_s > view.quantile_s) {
+            view.quantile_s = all_s;
+            view.in_flight = recent[0].in_flight;
+            view.throughput_per_s = recent[0].throughput_per_s;
         }
     }
     return view;
@@ -89,13 +96,21 @@ static void follow_latency(struct law_while *law, double bound_s, bool climbing,
     law->latency_cap = fmax(cap, CAP_LEAST * view.in_flight);
 }
 
+/** After a cut its own ticks have to fill the window, or the errors from before would cut again. */
 static void follow_errors(struct law_while *law, double share_max, struct view view)
 {
-    if (view.error_share > share_max) {
-        double lower = ERRORS_STEP * view.in_flight;
+    if (law->quiet_ticks > 0)
+        law->quiet_ticks--;
+    if (view.error_share > share_max && law->quiet_ticks == 0) {
+        /* Where a full line refuses the rest, that rest is what is too much. */
+        double keep = fmin(ERRORS_STEP, fmax(1.0 - view.error_share, CAP_LEAST));
+        double lower = keep * view.in_flight;
         law->error_cap = law->error_cap > 0.0 ? fmin(law->error_cap, lower) : lower;
-    } else {
-        law->error_cap *= ERRORS_RELAX;
+        law->errors_from = view.in_flight;
+        law->quiet_ticks = QUIET_TICKS;
+    } else if (view.error_share <= share_max) {
+        bool far = law->error_cap < ERRORS_NEAR * law->errors_from;
+        law->error_cap *= far ? ERRORS_RELAX : ERRORS_CREEP;
     }
 }
 
@@ -106,12 +121,14 @@ void law_while_step(struct law_while *law, struct while_bounds bounds, double le
     double ended = (double)(seen->completed + seen->failed);
     if (ended <= 0.0 || seen->in_flight_mean <= 0.0 || seen->throughput_per_s <= 0.0)
         return;
+    /* Workers that come all at once may find no room where one after the other would. */
+    bool burst = law->recent_count > 0 && seen->in_flight_mean > BURST * law->recent[0].in_flight;
     memmove(&law->recent[1], &law->recent[0], sizeof law->recent - sizeof law->recent[0]);
     law->recent[0] = (struct while_tick){.quantile_s = seen->latency_ns_quantile / 1e9,
                                          .in_flight = seen->in_flight_mean,
                                          .throughput_per_s = seen->throughput_per_s,
                                          .ended = ended,
-                                         .failed = (double)seen->failed};
+                                         .failed = burst ? 0.0 : (double)seen->failed};
     if (law->recent_count < WHILE_RECENT)
         law->recent_count++;
     struct view view = look(law, bounds.latency_s, climbing);

@@ -28,6 +28,8 @@ struct law_while {
     uint32_t recent_count;
     double latency_cap;      /* workers; 0: none */
     double error_cap;        /* workers; 0: none */
+    double errors_from;      /* workers with which there were too many */
+    uint32_t quiet_ticks;    /* until errors are judged again */
     uint32_t violated_ticks; /* in a row, at the least concurrency */
 };
 
