@@ -7,12 +7,13 @@
 #include <string.h>
 
 /* The knee: the fewest workers with 98 % of the best throughput; aimed at from a little above. */
-#define LOSS    0.0125 /* of ln X */
-#define NEAR    0.08   /* of ln N: a bracket so narrow holds the answer */
-#define SPARE   0.04   /* of ln N above what Little's law allows at the least */
-#define SOFT    0.7    /* of the way between the two bounds: from above, for less is lost there */
-#define SAME    0.02   /* of ln N: two levels so near are one */
-#define PLATEAU 0.25   /* of ln N above the knee, without 2 % more, show that there is no more */
+#define LOSS  0.0125 /* of ln X */
+#define NEAR  0.08   /* of ln N: a bracket so narrow holds the answer */
+#define SPARE 0.04   /* of ln N above what Little's law allows at the least */
+#define SOFT  0.7    /* of the way between the two bounds: from above, for less is lost there */
+#define SAME  0.02   /* of ln N: two levels so near are one */
+#define PLATEAU                                                                                    \
+    0.25 /* of ln N above the knee, without that loss made good, show that there is no more */
 
 /* Climbing: */
 #define DOUBLE        0.693 /* ln 2, while latency stays, ... */
@@ -24,60 +25,67 @@
 #define CLIMB_MOST    8.0   /* ... or after so many samples */
 #define LATENCY_NEAR  0.02  /* of ln W: of levels with the same latency, ... */
 #define LATENCY_NOISE 0.5   /* ... and a request's standard deviation from their mean */
-#define LITTLE_FITS                                                                                \
-    0.2 /* of ln X: what was counted may lag so much, for workers began within the tick */
-#define FREE_SAMPLES 0.1   /* that a level counts for which was only passed */
-#define QUEUE_SEEN   0.05  /* of ln W above the latency without a queue */
-#define SLOPE_LEAST  0.15  /* for extrapolation; noise may show less than there is */
-#define RESTART      0.336 /* ln 1.4: after a change; more workers cost no throughput */
-#define WALK_FIRST   0.16  /* ln of a step down, doubled each time ... */
-#define WALK_MOST    0.7
-#define JUMP_MOST    0.92 /* ln 2.5 down at once, on Little's word */
-#define TRIES_MAX    40u  /* visits to levels in one search; a dozen are usual */
+#define LITTLE_FITS   0.2   /* of ln X, by which what was counted may lag while workers begin */
+#define FREE_SAMPLES  0.1   /* that a level counts for which was only passed */
+#define QUEUE_SEEN    0.05  /* of ln W above the latency without a queue */
+#define SLOPE_LEAST   0.15  /* for extrapolation; noise may show less than there is */
+#define RESTART       0.336 /* ln 1.4: after a change; more workers cost no throughput */
+#define WALK_FIRST    0.16  /* ln of a step down, doubled each time ... */
+#define WALK_MOST     0.7   /* ln 2 */
+#define JUMP_MOST     0.92  /* ln 2.5 down at once, on Little's word */
+#define TRIES_MAX     40u   /* visits to levels in one search; a dozen are usual */
 
 /* Samples: */
-#define SAMPLE_ENDED  8.0 /* requests, or ... */
-#define SAMPLE_S      2.0 /* ... so long */
-#define DECIDED       0.4 /* of the precision: a standard error so small will do */
-#define BENEFIT       0.5 /* of the standard error: of the doubt whether a level falls short */
-#define TRY_SAMPLES   3.0
-#define SAMPLES_MAX   40.0 /* for one level: so well 4 % noise is known to 0.6 % */
-#define PERIOD_LEASTS 4.0  /* a sample takes a latency, at most so many of the least */
-#define NOISE_FEW     5.0  /* pairs: with fewer it is not known */
-#define NOISE_GAIN    0.08
-#define NOISE_COUNT   1000.0
-#define NOISE_LEAST   1e-6
-#define NOISE_JUMP    9.0 /* times the variance: the most that one pair of samples may claim */
-#define NOISE_GREW    0.3 /* of ln X, from one level to the next */
-#define NOISE_RELEARN 3.0 /* pairs that the old noise then counts for */
-#define ODD_SIGMAS    4.0
-#define ODD_LEAST     0.10
-#define ODD_MAX       3u
+#define SAMPLE_ENDED 8.0 /* requests, or ... */
+#define SAMPLE_S     2.0 /* ... so long */
+#define DECIDED      0.4 /* of the precision: a standard error so small will do */
+#define BENEFIT      0.5 /* of the standard error: of the doubt whether a level falls short */
+#define TRY_SAMPLES                                                                                \
+    3.0 /* of a level at first; twice as many as there are, where that leaves doubt */
+#define SAMPLES_MAX   40.0   /* for one level: so well 4 % noise is known to 0.6 % */
+#define PERIOD_LEASTS 4.0    /* a sample takes a latency, at most so many of the least */
+#define NOISE_FEW     5.0    /* pairs: with fewer it is not known */
+#define NOISE_GAIN    0.08   /* a memory of a dozen pairs */
+#define NOISE_COUNT   1000.0 /* stops growing */
+#define NOISE_LEAST   1e-6   /* 0.1 %, for a variance of 0 would make everything certain */
+#define NOISE_JUMP    9.0    /* times the variance: the most that one pair of samples may claim */
+#define NOISE_GREW    0.3    /* of ln X, from one level to the next */
+#define NOISE_RELEARN 3.0    /* pairs that the old noise then counts for */
+#define ODD_SIGMAS    4.0    /* one in 16 000; ... */
+#define ODD_LEAST                                                                                  \
+    0.10 /* ... and of ln X: less does not matter. A level's odd samples are a pause, ... */
+#define ODD_MAX 3u /* ... until there are so many in a row */
 
 /* Settling, in ticks after a command; one is its way to the agents and back: */
-#define SETTLE_TICKS 2.0
+#define SETTLE_TICKS 2.0  /* the command's way to the agents, and the tick that tells of it */
 #define SETTLE_STILL 5.0  /* then workers that stand still are taken as they are */
 #define CLIMB_NEAR   0.15 /* of the command, while climbing without a queue */
-#define LEVEL_NEAR   0.03
-#define NEAR_WORKERS 0.1
+#define LEVEL_NEAR   0.03 /* of the command, otherwise */
+#define NEAR_WORKERS 0.1  /* a part of one worker is no difference */
 #define STILL        0.02 /* of what is in flight, from tick to tick */
 #define RANGE_MOVED  0.06 /* of the command, by a ceiling */
 #define RATIO_MAX    2.0  /* workers commanded to those in flight */
 
 /* While held: */
-#define HOLD_SAMPLES  80.0
-#define HELD_FEW      3.0 /* samples without which there is nothing to compare with */
-#define PROBE_STEP    0.10
-#define PROBE_FLAT    0.010 /* of ln X for the step: no knee here any more */
-#define PROBE_STEEP   0.090 /* of ln X for the step: far below the knee */
-#define PROBE_MOST    12.0  /* samples */
-#define CHANGE_DRIFT  0.5
-#define CHANGE_LIMIT  10.0
-#define CHANGE_CLIP   4.0
-#define CHANGE_SIGMA  0.012
-#define CHANGE_YOUNG  8.0  /* a reference of few samples is as uncertain as they are */
-#define FOLLOW_MOST   1.25 /* at a ceiling that moves: of where it was, search on */
-#define FOLLOW_MEMORY 20.0 /* samples */
+#define HOLD_SAMPLES                                                                               \
+    80.0             /* eight seconds at 100 ms: probing costs half a percent of the answers       \
+                      */
+#define HELD_FEW 3.0 /* samples without which there is nothing to compare with */
+#define PROBE_STEP                                                                                 \
+    0.10 /* of ln N: two and a half times what is spare, so that a sharp knee shows */
+#define PROBE_FLAT   0.010 /* of ln X for the step: no knee here any more */
+#define PROBE_STEEP  0.090 /* of ln X for the step: far below the knee */
+#define PROBE_MOST   12.0  /* samples */
+#define CHANGE_DRIFT 0.5   /* sigmas: changes of one sigma and more are followed, ... */
+#define CHANGE_LIMIT                                                                               \
+    10.0 /* ... large ones after three samples; by chance once in 140 000 (Page 1954) */
+#define CHANGE_CLIP                                                                                \
+    4.0 /* sigmas: what one sample may claim, so that a pause of two is no change                  \
+         */
+#define CHANGE_SIGMA  0.012 /* of ln X at least: smaller changes are none */
+#define CHANGE_YOUNG  8.0   /* a reference of few samples is as uncertain as they are */
+#define FOLLOW_MOST   1.25  /* at a ceiling that moves: of where it was, search on */
+#define FOLLOW_MEMORY 20.0  /* samples */
 
 /** What a few ticks gave together. Natural logarithms. */
 struct maximize_sample {

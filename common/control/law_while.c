@@ -21,7 +21,7 @@
 #define CAP_LEAST    0.35   /* of what is in flight: never all at once */
 #define ERRORS_STEP  0.95   /* of what is in flight, while there are too many errors */
 #define BURST        1.1    /* times the workers of the last tick */
-#define ERRORS_NEAR  0.98   /* of where there were too many: from here on, ... */
+#define ERRORS_NEAR  0.97   /* of where there were too many: from here on, ... */
 #define ERRORS_CREEP 1.0002 /* ... 2 % in ten seconds, for the target may have changed */
 #define ERRORS_RELAX 1.0008 /* a tick: 5 % in six seconds */
 #define QUIET_TICKS  7u     /* the window, and two on the way there and back */
