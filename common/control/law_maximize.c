@@ -584,7 +584,8 @@ static void probe_step(struct law_maximize *law, const struct maximize_range *ra
     bool clear = fabs(fall - PROBE_FLAT) > 2.0 * error && fabs(fall - PROBE_STEEP) > 2.0 * error;
     if (law->here.samples < 2.0 || (!clear && law->here.samples < PROBE_MOST))
         return;
-    if (fall > PROBE_STEEP + 0.5 * error) {
+    bool steep = fall > PROBE_STEEP + 0.5 * error;
+    if (steep && !law->stopped_short) { /* else it is: the ceiling is below the knee */
         restart(law, law->here, range);
     } else if (fall + error < PROBE_FLAT) {
         struct maximize_level here = law->here;

@@ -6,8 +6,7 @@
 #include <math.h>
 
 #define GROWTH        2.0  /* times the workers, a tick, while something waits */
-#define REMEMBER_MORE 1.25 /* times the workers: so much of a demand beyond them is kept in mind   \
-                            */
+#define REMEMBER_MORE 1.25 /* times the workers: so much of a demand is kept in mind */
 
 void rigid_pool_start(struct rigid_pool *pool, double workers)
 {
