@@ -301,6 +301,11 @@ static double lane_next_due(const struct fleet *fleet, const struct lane *lane)
 static double hire_time(const struct fleet *fleet, const struct lane *lane)
 {
     struct staffing_lane staff = lane_staff(lane);
+    if (fleet->config->eager) {
+        bool wanted = staff.idle + staff.connecting < staff.waiting;
+        bool allowed = staff.in_flight + staff.idle + staff.connecting < staff.cap;
+        return wanted && allowed ? fleet->now_s : INFINITY;
+    }
     uint64_t at_ns = staffing_hires_ns(&lane->staffing, &staff);
     return at_ns == STAFFING_NEVER ? INFINITY : fmax(fleet->now_s, (double)at_ns / 1e9);
 }

@@ -31,6 +31,7 @@ struct fleet_config {
     uint32_t lanes;
     bool closed;
     bool poisson;             /* requests fall due at random, else evenly */
+    bool eager;               /* open: whoever finds no free worker gets one, whatever is known */
     double connect_s;         /* until a new worker can take a request */
     double timeout_s;         /* of a request, from its start; its worker is free then; 0: none */
     double noise;             /* of what is measured, a share */

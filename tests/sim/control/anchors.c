@@ -370,6 +370,7 @@ const struct regulator anchor_grow = {
     .name = "add a worker",
     .goals = 1u << GOAL_HOLD,
     .arrivals = 1u << ARRIVALS_OPEN,
+    .eager = true,
     .state_bytes = sizeof(struct grow),
     .step = grow_step,
 };

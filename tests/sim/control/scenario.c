@@ -104,7 +104,9 @@ static void run(struct record *record, const struct scenario *scenario,
 {
     CHECK(regulator_suits(regulator, scenario));
     struct controller_config config = scenario_controller(scenario);
-    struct fleet *fleet = fleet_create(&scenario->fleet, seed);
+    struct fleet_config generators = scenario->fleet;
+    generators.eager = regulator->eager;
+    struct fleet *fleet = fleet_create(&generators, seed);
     void *state = calloc(1, regulator->state_bytes);
     CHECK(state != NULL);
     struct control_advice advice =

@@ -19,6 +19,7 @@ struct regulator {
     const char *name;
     unsigned goals;     /* a bit for each enum goal_kind that it can pursue ... */
     unsigned arrivals;  /* ... and, GOAL_HOLD, for each enum arrivals */
+    bool eager;         /* open arrivals: struct fleet_config */
     size_t state_bytes; /* zeroed before the first step, which sees NULL */
     struct control_advice (*step)(const struct controller_config *config, void *state, double goal,
                                   uint32_t generators, const struct observation *seen);
