@@ -42,12 +42,13 @@ struct rig {
     struct fleet_tick ticks[2];
     uint32_t count;
     double goal;
+    double paced_per_s; /* open arrivals: the goal; else the workers alone make the rate */
 };
 
 static double rig_step(struct rig *rig, double workers)
 {
     struct control_advice advice = anchor_advice(&rig->config, workers);
-    fleet_run(rig->fleet, rig->goal, &advice, &rig->ticks[rig->count % 2]);
+    fleet_run(rig->fleet, rig->paced_per_s, &advice, &rig->ticks[rig->count % 2]);
     const struct fleet_tick *seen = &rig->ticks[rig->count++ > 0 ? rig->count % 2 : 0];
     return pid_error(&rig->config, rig->goal, seen->concurrency, &seen->seen);
 }
@@ -72,6 +73,7 @@ struct pid_gains pid_tune(const struct scenario *scenario)
     struct rig rig = {.config = scenario_controller(scenario),
                       .fleet = fleet_create(&scenario->fleet, 1),
                       .goal = schedule_value(&scenario->goal, 0)};
+    rig.paced_per_s = scenario->fleet.closed ? 0.0 : rig.goal;
     double middle = rig_approach(&rig, scenario->pieces[0].ideal);
     double height = RELAY_SHARE * middle;
     double error = 0.0;

@@ -35,6 +35,7 @@ const struct regulator regulator_ours = {
     .name = "clobber",
     .goals = 1u << GOAL_HOLD | 1u << GOAL_MAXIMIZE | 1u << GOAL_MAXIMIZE_WHILE,
     .arrivals = 1u << ARRIVALS_OPEN | 1u << ARRIVALS_CLOSED,
+    .paced = true,
     .state_bytes = sizeof(struct controller),
     .step = ours_step,
     .explain = ours_explain,
@@ -106,6 +107,7 @@ static void run(struct record *record, const struct scenario *scenario,
     struct controller_config config = scenario_controller(scenario);
     struct fleet_config generators = scenario->fleet;
     generators.eager = regulator->eager;
+    bool paced = !generators.closed || regulator->paced;
     struct fleet *fleet = fleet_create(&generators, seed);
     void *state = calloc(1, regulator->state_bytes);
     CHECK(state != NULL);
@@ -117,7 +119,7 @@ static void run(struct record *record, const struct scenario *scenario,
     for (int k = 0; k < record->tick_count; k++) {
         struct fleet_tick *tick = &record->ticks[k];
         double goal = goal_at(scenario, k);
-        fleet_run(fleet, goal, &advice, tick);
+        fleet_run(fleet, paced ? goal : 0.0, &advice, tick);
         if (k > 0)
             advice = regulator->step(&config, state, goal, fleet_lanes(fleet),
                                      &record->ticks[k - 1].seen);

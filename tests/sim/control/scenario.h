@@ -20,6 +20,7 @@ struct regulator {
     unsigned goals;     /* a bit for each enum goal_kind that it can pursue ... */
     unsigned arrivals;  /* ... and, GOAL_HOLD, for each enum arrivals */
     bool eager;         /* open arrivals: struct fleet_config */
+    bool paced;         /* closed arrivals: lanes start a little more than the rate at most */
     size_t state_bytes; /* zeroed before the first step, which sees NULL */
     struct control_advice (*step)(const struct controller_config *config, void *state, double goal,
                                   uint32_t generators, const struct observation *seen);
