@@ -7,7 +7,7 @@
 #define FOREMAN_TICK_NS      (TICK_MS * NS_PER_MS)
 #define FOREMAN_REST_NS      (100 * NS_PER_MS)  /* after a connect in vain; doubles */
 #define FOREMAN_REST_NS_MAX  (1000 * NS_PER_MS) /* a target that is back is found so soon */
-#define FOREMAN_FRACTION_MIN 0.02 /* a smaller part of a worker is none (docs/control.md, 1) */
+#define FOREMAN_FRACTION_MIN 0.001              /* a smaller part of a worker cannot be ordered */
 
 /* Starting requests */
 
@@ -69,10 +69,22 @@ static struct waiting due_now(struct foreman *foreman, uint64_t now_ns)
 }
 
 /* Closed arrivals that are to keep to a rate start by turns, and it is the pacer's to say when the
- * next one comes. */
+ * next one comes. Turns that nobody took in time are kept, but no more than a burst. */
+static void collect_turns(struct foreman *foreman, uint64_t until_ns)
+{
+    while (pacer_due(&foreman->pacer, until_ns) != PACER_NEVER)
+        foreman->turns += foreman->turns < foreman->burst;
+}
+
 static bool take_turn(struct foreman *foreman, uint64_t now_ns)
 {
-    return foreman->pacer.rate_milli == 0 || pacer_due(&foreman->pacer, now_ns) != PACER_NEVER;
+    if (foreman->pacer.rate_milli == 0)
+        return true;
+    collect_turns(foreman, now_ns);
+    if (foreman->turns == 0)
+        return false;
+    foreman->turns--;
+    return true;
 }
 
 /* False: it may not, or it is not its turn. */
@@ -90,15 +102,7 @@ static bool loop_on(struct foreman *foreman, struct worker *worker)
 static void give_turns(struct foreman *foreman)
 {
     const struct worker_list *idle = &foreman->crew.lists[WORKER_IDLE];
-    while (idle->first != NULL && pacer_next(&foreman->pacer) <= foreman->now_ns &&
-           loop_on(foreman, idle->first))
-        ;
-}
-
-/* Turns that nobody took in time are not made up for. */
-static void forfeit_turns(struct foreman *foreman, uint64_t until_ns)
-{
-    while (pacer_due(&foreman->pacer, until_ns) != PACER_NEVER)
+    while (foreman->pacer.rate_milli > 0 && idle->first != NULL && loop_on(foreman, idle->first))
         ;
 }
 
@@ -319,7 +323,7 @@ static void fall_due(struct foreman *foreman, uint64_t until_ns)
     if (until_ns > foreman->lease_end_ns)
         until_ns = foreman->lease_end_ns;
     if (!foreman->open) {
-        forfeit_turns(foreman, until_ns);
+        collect_turns(foreman, until_ns);
         return;
     }
     uint64_t due_ns;
@@ -435,6 +439,9 @@ void foreman_set(struct foreman *foreman, const struct pool_setpoint *setpoint, 
     foreman->stopped = foreman->lease_end_ns <= foreman->now_ns;
     pacer_set(&foreman->pacer, later(at_ns, foreman->pacer.origin_ns),
               foreman->stopped ? 0 : setpoint->rate_milli);
+    foreman->burst = setpoint->burst;
+    if (foreman->turns > foreman->burst)
+        foreman->turns = foreman->burst;
     backlog_set(&foreman->backlog, setpoint->rate_milli, setpoint->drop_age_ns, at_ns);
     set_level(foreman, setpoint);
     staff(foreman);

@@ -41,7 +41,8 @@ struct foreman {
     uint32_t demand_peak; /* since the lane zeroed it */
 
     /* Closed arrivals: the fraction of a worker is one worker that is paced. */
-    double fraction; /* 0: none is */
+    uint32_t turns, burst; /* at a rate: how many may start now, and may be kept so at most */
+    double fraction;       /* 0: none is */
     struct worker *paced;
     uint64_t paced_done_ns, paced_length_ns; /* its last request */
 

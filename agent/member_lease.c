@@ -1,8 +1,19 @@
 #include "agent/member_parts.h"
+#include "common/control/pace.h"
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+/* A goal lets pass what happens by chance; a ceiling of the owner is one, but for the 10 ms in
+ * which a busy machine may be late. */
+static uint32_t burst_of(uint64_t rate_milli, uint64_t owners_milli)
+{
+    uint64_t late = owners_milli / 1000u / 100u;
+    if (rate_milli < owners_milli)
+        return PACE_BURST;
+    return (uint32_t)(late > 1 ? smaller(late, PACE_BURST) : 1);
 }
 
 static void set_level(const struct turn *turn)
@@ -37,6 +48,7 @@ static struct pool_setpoint allowed(const struct member *member, const struct se
     if (!member->assignment.open_arrivals && asked->rate_milli == 0 &&
         member->config.max_rate_milli < RATE_MILLI_NONE)
         level.rate_milli = member->config.max_rate_milli;
+    level.burst = burst_of(level.rate_milli, member->config.max_rate_milli);
     return level;
 }
 

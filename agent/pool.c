@@ -9,6 +9,7 @@
 #include "proto/beat.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,22 @@ struct pool {
 
 /* Sharing */
 
+/* Open arrivals: equal shares. Closed: what a lane's workers make, when all workers make the rate.
+ */
+static uint64_t rate_of(const struct pool *pool, uint32_t i, uint32_t carrying)
+{
+    uint64_t rate_milli = pool->setpoint.rate_milli;
+    if (pool->assignment->open_arrivals || rate_milli == 0)
+        return i < carrying ? share_rate(rate_milli, carrying, i) : 0;
+    uint64_t granted_milli = 0;
+    for (uint32_t j = 0; j < pool->active; j++)
+        granted_milli += pool->shares[j].granted_milli;
+    if (granted_milli == 0)
+        return 1; /* none would be no pacing */
+    double share = (double)pool->shares[i].granted_milli / (double)granted_milli;
+    return (uint64_t)fmax(1.0, share * (double)rate_milli);
+}
+
 static void share_out(struct pool *pool)
 {
     uint64_t now_ns = clock_now_ns();
@@ -48,7 +65,7 @@ static void share_out(struct pool *pool)
         part.concurrency_milli = pool->shares[i].granted_milli;
         part.floor_milli =
             i < carrying ? share_workers(pool->setpoint.floor_milli, carrying, i) : 0;
-        part.rate_milli = i < carrying ? share_rate(pool->setpoint.rate_milli, carrying, i) : 0;
+        part.rate_milli = rate_of(pool, i, carrying);
         lane_set(pool->lanes[i], &part, now_ns);
     }
 }

@@ -151,6 +151,24 @@ static void share_rate(const struct grants *grants, struct roster *roster, uint3
         roster->agents[i]->order.rate_milli = roster->wants[i];
 }
 
+/* What each agent's workers should make of a rate that no agent makes by itself. So it needs no
+ * lease: the workers have one. */
+static void share_ceiling(const struct grants *grants, struct roster *roster)
+{
+    weights_fill(grants, roster);
+    for (uint32_t i = 0; i < roster->count; i++) {
+        const struct agent *agent = roster->agents[i];
+        roster->weights[i] *= (double)agent->order.concurrency_milli;
+        roster->limits[i] = agent->order.concurrency_milli > 0 ? agent->hello.max_rate_milli : 0;
+    }
+    split_shares((uint64_t)llround(grants->rate_per_s * 1000.0), roster->weights, roster->limits,
+                 roster->count, roster->wants);
+    for (uint32_t i = 0; i < roster->count; i++) { /* none at all would be no ceiling */
+        bool none = roster->wants[i] == 0 && grants->rate_per_s > 0.0;
+        roster->agents[i]->order.rate_milli = none ? 1 : roster->wants[i];
+    }
+}
+
 void grants_share(const struct grants *grants, struct roster *roster, uint32_t lease_ms,
                   uint64_t now_ns)
 {
@@ -160,7 +178,10 @@ void grants_share(const struct grants *grants, struct roster *roster, uint32_t l
     if (roster->count == 0)
         return;
     share_concurrency(grants, roster, lease_ms, now_ns);
-    share_rate(grants, roster, lease_ms, now_ns);
+    if (grants->workers_make_rate)
+        share_ceiling(grants, roster);
+    else
+        share_rate(grants, roster, lease_ms, now_ns);
     if (grants->whole)
         share_floor(grants, roster);
     for (uint32_t i = 0; i < roster->count; i++) {

@@ -16,6 +16,7 @@
 struct grants {
     double concurrency, floor; /* workers: as the controller advises */
     double rate_per_s;         /* 0: no pacing */
+    bool workers_make_rate;    /* closed arrivals: the rate is what they may make at most */
     bool whole;                /* workers are not paced to fractions: an agent gets whole ones */
     bool by_weight;            /* by what each carries; else equal shares */
     bool keep_lost;            /* the share of a lost agent is not given to others */

@@ -1,6 +1,8 @@
 #include "coordinator/steering.h"
 
 #include "common/base/check.h"
+#include "common/base/limits.h"
+#include "common/control/pace.h"
 #include "coordinator/grants.h"
 
 #include <math.h>
@@ -233,10 +235,16 @@ void steering_order(const struct steering *steering, struct roster *roster, uint
                     bool paced)
 {
     bool open = steering_open_arrivals(steering->plan);
+    bool closed = !open && steering->plan->goal == GOAL_HOLD;
+    double ceiling_per_s = fmin(PACE_ABOVE * steering->goal, RATE_PER_S_MAX);
     struct grants grants = {
         .concurrency = steering->advice.concurrency,
         .floor = steering->advice.floor,
-        .rate_per_s = open && paced ? steering->goal : 0.0,
+        .rate_per_s = !paced   ? 0.0
+                      : open   ? steering->goal
+                      : closed ? ceiling_per_s
+                               : 0.0,
+        .workers_make_rate = closed,
         .whole = open || steering->plan->goal == GOAL_CONCURRENCY,
         .by_weight = !open && steering->plan->goal != GOAL_CONCURRENCY,
         .keep_lost = steering->plan->on_loss == ON_LOSS_HOLD,

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/control/heap.h"
+#include "common/control/pace.h"
 #include "common/control/random.h"
 #include "common/control/split.h"
 #include "common/control/staffing.h"
@@ -286,7 +287,7 @@ static double closed_start_time(const struct fleet *fleet, const struct lane *la
     if (lane->fraction >= FRACTION_LEAST && lane->paced_busy == 0)
         at_s = fmin(at_s, fmax(fleet->now_s, lane->rested_s));
     if (lane->rate_per_s > 0.0)
-        at_s = fmax(at_s, lane->arrival_s - LAW_HOLD_PACE_BURST / lane->rate_per_s);
+        at_s = fmax(at_s, lane->arrival_s - PACE_BURST / lane->rate_per_s);
     return fmax(at_s, lane->cpu_free_s);
 }
 
@@ -694,8 +695,7 @@ static void share_out(const struct fleet *fleet, double rate_per_s, double concu
     for (uint32_t i = 0; i < fleet->config->lanes; i++) {
         orders[i].concurrency = (double)shares[i] / 1000.0;
         if (made > 0.0)
-            orders[i].rate_per_s =
-                LAW_HOLD_PACE * rate_per_s * weights[i] * (double)shares[i] / made;
+            orders[i].rate_per_s = PACE_ABOVE * rate_per_s * weights[i] * (double)shares[i] / made;
     }
 }
 

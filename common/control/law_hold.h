@@ -36,12 +36,6 @@ void law_hold_open_step(struct law_hold_open *law, double rate_per_s, uint32_t g
                         double concurrency_max, const struct observation *seen,
                         bool generator_bound);
 
-/** Closed arrivals: whoever runs the workers lets no more start than this many times the rate, but
- * for LAW_HOLD_PACE_BURST requests at once. So workers that are too many rest, and the goal is a
- * bound. The burst is what a steady number of workers does by chance. */
-#define LAW_HOLD_PACE       1.05
-#define LAW_HOLD_PACE_BURST 20.0
-
 /** Ticks put together, for one may hold too few requests. */
 struct law_hold_sums {
     double time_s, worker_s, answers, latency_s, ended;
@@ -65,7 +59,8 @@ struct law_hold_closed {
     bool gap;                         /* a tick is missing since, so growth cannot be told */
     /* Does throughput follow the workers? Means over one latency each, the newest first. */
     double log_command[LAW_HOLD_HISTORY], log_throughput[LAW_HOLD_HISTORY];
-    double entry_ended; /* in the newest */
+    double log_most[LAW_HOLD_HISTORY]; /* of what was ordered and what was in flight */
+    double entry_ended;                /* in the newest */
     uint32_t history_count;
     double steady_level; /* what was in flight when it last moved by more than 5 % */
     uint32_t steady_ticks;

@@ -149,8 +149,10 @@ static uint32_t remember(struct law_hold_closed *law, double interval_s)
         return 0;
     size_t older = sizeof law->log_command - sizeof law->log_command[0];
     memmove(&law->log_command[1], &law->log_command[0], older);
+    memmove(&law->log_most[1], &law->log_most[0], older);
     memmove(&law->log_throughput[1], &law->log_throughput[0], older);
     law->log_command[0] = log(law->command_before);
+    law->log_most[0] = log(fmax(law->command_before, sums->worker_s / sums->time_s));
     law->log_throughput[0] = log(sums->answers / sums->time_s);
     if (law->history_count < LAW_HOLD_HISTORY)
         law->history_count++;
@@ -168,7 +170,8 @@ static bool is_flat(const struct law_hold_closed *law, uint32_t newer)
     bool tall = estimator_latency_s(&law->latency) > TALL_QUEUE * law->latency_before_s;
     double elasticity = tall ? TALL_ELASTICITY : FLAT_ELASTICITY;
     for (uint32_t i = newer + 1; i < law->history_count; i++) {
-        double more_workers = law->log_command[newer] - law->log_command[i];
+        /* How long an order takes to arrive is not known: what was in flight tells that it has. */
+        double more_workers = law->log_command[newer] - law->log_most[i];
         double more_answers = law->log_throughput[0] - law->log_throughput[i];
         if (law->log_command[i] >= 0.0 && /* a part of a worker answers by chance */
             more_workers > fmax(FLAT_GROWTH, chance) && more_answers < elasticity * more_workers)

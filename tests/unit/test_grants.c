@@ -111,6 +111,37 @@ static void closed_arrivals_are_shared_by_what_each_carries(void **state)
     assert_int_equal(unknown->order.floor_milli, 2000);
 }
 
+/** The second makes three times what the first does of one worker, and gets three times as many. */
+static void closed_arrivals_are_paced_at_what_their_workers_should_make(void **state)
+{
+    struct fleet *fleet = *state;
+    add(fleet)->weight.weight = 100.0;
+    add(fleet)->weight.weight = 300.0;
+
+    share(fleet, (struct grants){.concurrency = 4.0,
+                                 .rate_per_s = 1000.0,
+                                 .by_weight = true,
+                                 .workers_make_rate = true});
+
+    assert_int_equal(fleet->roster.agents[0]->order.rate_milli, 100000);
+    assert_int_equal(fleet->roster.agents[1]->order.rate_milli, 900000);
+}
+
+static void a_ceiling_of_the_rate_is_never_none(void **state)
+{
+    struct fleet *fleet = *state;
+    add(fleet)->weight.weight = 1.0;
+    add(fleet)->weight.weight = 1e9;
+
+    share(fleet, (struct grants){.concurrency = 4.0,
+                                 .rate_per_s = 0.01,
+                                 .by_weight = true,
+                                 .workers_make_rate = true});
+
+    assert_int_equal(fleet->roster.agents[0]->order.rate_milli, 1);
+    assert_int_equal(fleet->roster.agents[1]->order.rate_milli, 10);
+}
+
 static void a_newcomer_waits_until_others_have_given_up_its_share(void **state)
 {
     struct fleet *fleet = *state;
@@ -261,6 +292,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(open_arrivals_are_shared_equally_in_whole_workers_and_exact_rates),
         TEST(closed_arrivals_are_shared_by_what_each_carries),
+        TEST(closed_arrivals_are_paced_at_what_their_workers_should_make),
+        TEST(a_ceiling_of_the_rate_is_never_none),
         TEST(a_newcomer_waits_until_others_have_given_up_its_share),
         TEST(a_silent_agents_share_waits_for_its_lease),
         TEST(a_lost_agents_share_can_be_left_out),

@@ -301,6 +301,19 @@ static void closed_takes_workers_that_rest_for_no_saturation(void **state)
     }
 }
 
+/** Orders that arrive at once, half of a tick before they are thought to. */
+static void closed_takes_early_workers_for_no_saturation(void **state)
+{
+    (void)state;
+    struct law_hold_closed law = {0};
+    law_hold_closed_start(&law, 3000, 1);
+    for (int i = 0; i < 20; i++) {
+        struct observation seen = closed_target(law.command, 5.2 + 0.2 * (i % 2), 1e9);
+        law_hold_closed_step(&law, 3000, MANY, &seen, false);
+        assert_false(law.saturated);
+    }
+}
+
 static void closed_measures_on_after_a_missing_report(void **state)
 {
     (void)state;
@@ -450,6 +463,7 @@ int main(void)
         cmocka_unit_test(closed_never_more_than_quadruples_or_halves),
         cmocka_unit_test(closed_adds_the_workers_that_are_not_in_flight),
         cmocka_unit_test(closed_takes_workers_that_rest_for_no_saturation),
+        cmocka_unit_test(closed_takes_early_workers_for_no_saturation),
         cmocka_unit_test(closed_measures_on_after_a_missing_report),
         cmocka_unit_test(closed_holds_an_unreachable_rate_at_the_knee),
         cmocka_unit_test(closed_leaves_the_knee_when_capacity_returns),

@@ -8,6 +8,7 @@
 #include "agent/member.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/control/pace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -642,6 +643,23 @@ static void member_paces_closed_arrivals_at_its_owners_rate(void **state)
     hear(world, &message);
 
     assert_int_equal(action(world, MEMBER_SET, 0)->setpoint.rate_milli, 7000);
+    assert_int_equal(action(world, MEMBER_SET, 0)->setpoint.burst, 1);
+}
+
+static void member_lets_a_goals_rate_pass_what_happens_by_chance(void **state)
+{
+    struct world *world = *state;
+    world->config.max_rate_milli = 7000;
+    world->assignment.open_arrivals = false;
+    be_ready(world);
+    tick_after(world, TICK_NS);
+    struct message message = setpoint(world, world->now_ns);
+    message.as.setpoint.rate_milli = 6000;
+
+    hear(world, &message);
+
+    assert_int_equal(action(world, MEMBER_SET, 0)->setpoint.rate_milli, 6000);
+    assert_int_equal(action(world, MEMBER_SET, 0)->setpoint.burst, PACE_BURST);
 }
 
 static void member_lets_open_arrivals_at_rate_zero_be_zero(void **state)
@@ -1179,6 +1197,7 @@ int main(void)
         MEMBER_TEST(member_that_wakes_late_obeys_none_of_what_waited),
         MEMBER_TEST(member_keeps_to_its_owners_ceilings),
         MEMBER_TEST(member_paces_closed_arrivals_at_its_owners_rate),
+        MEMBER_TEST(member_lets_a_goals_rate_pass_what_happens_by_chance),
         MEMBER_TEST(member_lets_open_arrivals_at_rate_zero_be_zero),
         MEMBER_TEST(member_falls_to_nothing_when_its_lease_ends),
         MEMBER_TEST(member_gives_a_silent_coordinator_five_leases_more),

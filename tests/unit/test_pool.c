@@ -246,6 +246,7 @@ static struct pool_setpoint level(uint64_t concurrency, uint64_t rate_per_s)
         .rate_milli = rate_per_s * 1000,
         .drop_age_ns = NS_PER_S,
         .lease_end_ns = clock_now_ns() + 600 * NS_PER_S,
+        .burst = 1,
     };
 }
 
@@ -626,7 +627,7 @@ static void half_a_worker_works_half_the_time(void **state)
 
     assert_int_equal(rig->meters->workers, 1);
 
-    setpoint.concurrency_milli = setpoint.floor_milli = 10; /* below a fiftieth: none */
+    setpoint.concurrency_milli = setpoint.floor_milli = 0;
     set(rig, setpoint);
     await(rig, staffed, 0);
     rig_down(rig);
@@ -721,6 +722,29 @@ static void closed_arrivals_keep_to_a_rate(void **state)
     assert_true(elapsed_s >= 0.29 + 0.14);
     assert_int_equal(rig->seen.planned, rig->seen.started);
     assert_int_equal(rig->seen.ok, rig->seen.started);
+    rig_down(rig);
+}
+
+/* A hundred turns pass while the four workers wait for their answers; twenty are kept. */
+static void closed_arrivals_make_up_for_no_more_than_a_burst(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_up(habits_start(HABIT_HOLD), http_assignment(false), 1);
+    struct pool_setpoint setpoint = level(4, 1000);
+    setpoint.burst = 20;
+    set(rig, setpoint);
+    await(rig, in_flight, 4);
+    uint64_t held_ns = clock_now_ns();
+    while (clock_now_ns() < held_ns + 100 * NS_PER_MS)
+        look(rig);
+
+    habits_release(rig->server);
+    uint64_t free_ns = clock_now_ns();
+    await(rig, over, 60);
+    double elapsed_s = (double)(clock_now_ns() - free_ns) / 1e9;
+    finish(rig);
+
+    assert_true(elapsed_s >= (60.0 - 4.0 - 20.0 - 1.0) / 1000.0);
     rig_down(rig);
 }
 
@@ -897,6 +921,7 @@ int main(void)
         cmocka_unit_test(a_phase_that_comes_again_has_not_ended),
         cmocka_unit_test(what_waits_from_a_phase_before_is_counted_in_it),
         cmocka_unit_test(closed_arrivals_keep_to_a_rate),
+        cmocka_unit_test(closed_arrivals_make_up_for_no_more_than_a_burst),
         cmocka_unit_test(what_waits_when_the_lease_is_cut_is_given_up),
         cmocka_unit_test(nothing_starts_after_the_lease),
         cmocka_unit_test(closed_arrivals_stop_at_the_lease_and_go_on_with_the_next),
