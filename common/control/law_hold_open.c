@@ -103,8 +103,9 @@ static uint32_t evidence(const struct law_hold_open *law, double rate_per_s, dou
                          double concurrency_max, const struct observation *seen)
 {
     double interval_s = (double)seen->interval_ns / 1e9;
+    double bare = law->latency.count > 0 ? rate_per_s * law->latency_least_s : law->load;
     if (seen->generator_load > GENERATOR_BUSY || seen->completed + seen->failed == 0 ||
-        !is_rising(law, rate_per_s * interval_s, staffing(law->load, generators), seen))
+        !is_rising(law, rate_per_s * interval_s, staffing(bare, generators), seen))
         return 0;
     /* At the ceiling demand grows for want of workers, which says nothing about the target. */
     bool queue =

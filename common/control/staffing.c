@@ -4,7 +4,7 @@
 
 #define RECENT_GAIN  (1.0 / 8.0) /* a memory of eight answers */
 #define LEAST_DRIFT  0.02 /* of the way, a tick: a latency without a queue may rise for good */
-#define QUEUE_SHARE  2.0  /* of the least latency: longer is a queue, or a target that changed */
+#define QUEUE_SHARE  1.5  /* of the least latency: longer is a queue, or a target that changed */
 #define PACE_SHARE   0.9  /* of what falls due in a tick; less is not noise */
 #define SILENT_GAPS  10.0 /* of the schedule: e^-10 is the chance if answers came at random */
 #define SILENT_QUICK 0.5  /* of the latency: as soon as that, where no queue can explain it, ... */

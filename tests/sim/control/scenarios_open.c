@@ -269,6 +269,14 @@ static const struct scenario scenarios[] = {
      .goal = STEADY(32000),
      .duration_s = 30,
      .pieces = {{0, 10, 2000, true}}},
+    /* A twentieth more than it can give. */
+    {.name = "open unreachable by a little",
+     .assumed = true,
+     .fleet = {OPEN,
+               .plant = {.delay_s = 0.0001, .service_s = 0.005, .servers = 10, .spread = 0.3}},
+     .goal = STEADY(2100),
+     .duration_s = 40,
+     .pieces = {{0, 12, 2000, true}}},
     /* Twice what it can give, but who finds 20 in line is turned away at once: half of the answers
        are errors, and they come at the rate. */
     {.name = "open turned away",
