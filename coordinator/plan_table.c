@@ -46,7 +46,7 @@ static const struct plan_key keys[] = {
      FIELD(plan, tolerance), .doc = "How far from the rate the mean may be for the goal to be met."},
     {.path = "goal.arrivals", .type = PLAN_WORD, .when = WHEN_HOLD, .words = arrivals_words, .preset = "open",
      FIELD(plan, arrivals),
-     .doc = "`open`: requests fall due on a schedule, and latency counts from then. `closed`: the number of workers alone makes the rate."},
+     .doc = "`open`: requests fall due on a schedule, and latency counts from then. `closed`: the number of workers makes the rate, and the goal bounds it."},
 
     {.path = "stages", .type = PLAN_LIST, .when = WHEN_STAGES, .required = true, .minimum = 1, .maximum = STAGES_MAX,
      FIELD(plan, schedule.stages), COUNTED_BY(plan, schedule.stage_count),
