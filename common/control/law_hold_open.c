@@ -152,7 +152,9 @@ static void step_normal(struct law_hold_open *law, double rate_per_s, double gen
     law->cap = fmax(CAP_SHARE * law->floor, rate_per_s * ride_s);
     if (generator_bound) /* more workers would wait for our own CPU */
         law->cap = fmin(law->cap, fmax(BOUND_CAP_SHARE * law->floor, seen->in_flight_end));
-    double latency_ticks = latency_s(law) * 1e9 / (double)seen->interval_ns;
+    /* A step is followed up to x4: what seems longer than that may be a queue that was learned. */
+    double step_s = fmin(latency_s(law), CAP_SHARE * law->latency_least_s);
+    double latency_ticks = step_s * 1e9 / (double)seen->interval_ns;
     if (law->latency_least_s > 0.0 && found > 0 &&
         law->evidence >= EVIDENCE_ENOUGH + 2.0 * latency_ticks)
         saturate(law, generators, seen);
