@@ -130,7 +130,10 @@ static bool kernel_has_ipv6_loopback(void)
 static void hello_and_welcome_go_over_tcp_on_ipv6(void **state)
 {
     (void)state;
-    if (!kernel_has_ipv6_loopback()) {
+    bool there = kernel_has_ipv6_loopback();
+    if (!there && getenv("CI") != NULL)
+        fail_msg("the kernel has no ::1 to test on");
+    if (!there) {
         print_message("SKIPPED: the kernel has no ::1 here\n");
         skip();
     }
