@@ -7,7 +7,7 @@ static const struct engine_driver *probe_uring(struct error *why)
 {
 #ifdef CLOBBER_URING
     static const struct engine_listener nobody = {.woken = NULL};
-    struct engine *engine = engine_uring.create(&nobody, NULL, why);
+    struct engine *engine = engine_uring.create(&engine_uring, &nobody, NULL, why);
     engine_uring.destroy(engine);
     return engine != NULL ? &engine_uring : NULL;
 #else

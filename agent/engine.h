@@ -49,12 +49,17 @@ struct engine_listener {
     void (*woken)(void *context);
 };
 
-/** The verbs of one kind of engine. All but wake() for the one thread that runs it. */
+/** The verbs of one kind of engine. All but wake() for the one thread that runs it.
+ *
+ *  A decorator is an engine too: it changes what goes over another one, which moves the bytes. */
 struct engine_driver {
     const char *name;
-    /** `listener` and `context` are borrowed. NULL: ERROR_SYSTEM, ERROR_MEMORY. The caller owns it.
-     */
-    struct engine *(*create)(const struct engine_listener *listener, void *context,
+    const void *settings; /* of a decorator: the driver below it and its options, as its header
+                             says; borrowed for the life of each engine */
+    /** `self` is this driver. All is borrowed. NULL: ERROR_SYSTEM, ERROR_MEMORY. The caller owns
+     * it. */
+    struct engine *(*create)(const struct engine_driver *self,
+                             const struct engine_listener *listener, void *context,
                              struct error *error);
     void (*destroy)(struct engine *engine);
     /** Begins to connect; connected() will tell. False: it failed at once with `*error`, an errno,

@@ -37,9 +37,11 @@ static void epoll_destroy(struct engine *engine)
     free(engine);
 }
 
-static struct engine *epoll_make(const struct engine_listener *listener, void *context,
+static struct engine *epoll_make(const struct engine_driver *self,
+                                 const struct engine_listener *listener, void *context,
                                  struct error *error)
 {
+    (void)self;
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
         error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for an epoll engine");

@@ -204,9 +204,11 @@ static bool make_ring(struct engine *engine, struct error *error)
     return true;
 }
 
-static struct engine *uring_make(const struct engine_listener *listener, void *context,
+static struct engine *uring_make(const struct engine_driver *self,
+                                 const struct engine_listener *listener, void *context,
                                  struct error *error)
 {
+    (void)self;
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
         error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for an io_uring engine");

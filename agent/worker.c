@@ -600,7 +600,7 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
     if (crew->meters == NULL || crew->occupancy == NULL || crew->workers == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for %u workers",
                          plan->capacity);
-    crew->engine = crew->driver->create(&listener, crew, error);
+    crew->engine = crew->driver->create(crew->driver, &listener, crew, error);
     return crew->engine != NULL;
 }
 

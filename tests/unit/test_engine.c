@@ -127,7 +127,7 @@ static int set_up(void **state)
     CHECK(rig->listener >= 0);
     CHECK(net_resolve("127.0.0.1", net_port(rig->listener), addresses, &count, &error));
     rig->address = addresses[0];
-    rig->engine = driver->create(&listener, rig, &error);
+    rig->engine = driver->create(driver, &listener, rig, &error);
     assert_string_equal(error.message, "");
     *state = rig;
     return 0;

@@ -18,9 +18,11 @@ struct engine {
     void *context;
 };
 
-static struct engine *fake_create(const struct engine_listener *listener, void *context,
+static struct engine *fake_create(const struct engine_driver *self,
+                                  const struct engine_listener *listener, void *context,
                                   struct error *error)
 {
+    (void)self;
     (void)error;
     static struct engine engine;
     engine = (struct engine){listener, context};
