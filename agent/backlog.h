@@ -16,6 +16,7 @@
 /** One request that fell due. */
 struct waiting {
     uint64_t due_ns;
+    uint64_t index; /* where requests are numbered, else 0 */
     uint32_t phase;
     bool own_late; /* we took it from the pacer late: this wait is no doing of the target */
 };

@@ -4,7 +4,9 @@
 #include "proto/beat.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 static_assert(offsetof(struct worker, connection) == 0, "a connection is the head of its worker");
 
@@ -85,6 +87,7 @@ static void count_start(struct crew *crew, struct worker *worker, const struct w
     worker->phase = request->phase;
     worker->own_late = request->own_late;
     worker->due_ns = request->due_ns;
+    worker->index = request->index;
     worker->armed_ns = now_ns;
     worker->kind = mix_next(&crew->mix);
     crew->in_flight++;
@@ -419,6 +422,12 @@ static const struct engine_listener listener = {
 
 /* What the lane tells */
 
+static void *room_of(const struct crew *crew, const struct worker *worker)
+{
+    return crew->room_bytes > 0 ? crew->rooms + (size_t)(worker - crew->workers) * crew->room_bytes
+                                : NULL;
+}
+
 uint32_t crew_count(const struct crew *crew)
 {
     return crew->used - crew->lists[WORKER_SPARE].count;
@@ -435,6 +444,8 @@ bool crew_hire(struct crew *crew)
     }
     worker->length_ns = 0;
     worker->misses = 0;
+    if (crew->room_bytes > 0)
+        memset(room_of(crew, worker), 0, crew->room_bytes);
     crew_connect(crew, worker);
     return true;
 }
@@ -484,7 +495,8 @@ void crew_start(struct crew *crew, struct worker *worker, const struct waiting *
 {
     CHECK(worker->state == WORKER_IDLE);
     count_start(crew, worker, request, now_ns);
-    crew->workload->begin(crew->configuration, worker->kind, &worker->answer, &worker->request);
+    struct workload_turn turn = {worker->kind, worker->index, room_of(crew, worker)};
+    crew->workload->begin(crew->configuration, &turn, &worker->answer, &worker->request);
     become(crew, worker, WORKER_BUSY);
     if (worker->connection.open && !worker->request.close_after) {
         send_request(crew, worker);
@@ -559,10 +571,7 @@ void crew_cut(struct crew *crew)
 static bool connects_ahead(const struct crew_plan *plan)
 {
     for (uint32_t kind = 0; kind < plan->assignment->request_count; kind++) {
-        struct workload_state answer = {0};
-        struct workload_request request;
-        plan->workload->begin(plan->configuration, kind, &answer, &request);
-        if (!request.close_after)
+        if (plan->workload->reuses(plan->configuration, kind))
             return true;
     }
     return false;
@@ -574,6 +583,20 @@ static void begin_mix(struct crew *crew, const struct crew_plan *plan)
     for (uint32_t i = 0; i < plan->assignment->request_count; i++)
         weights[i] = plan->assignment->requests[i].weight;
     mix_init(&crew->mix, weights, plan->assignment->request_count, plan->seed);
+}
+
+/* A whole number of the most demanding type, so that every room is aligned; pages that nobody
+ * touches cost nothing. */
+static bool take_rooms(struct crew *crew)
+{
+    if (crew->workload->room_bytes == NULL)
+        return true;
+    const size_t unit = _Alignof(max_align_t);
+    size_t wanted = crew->workload->room_bytes(crew->configuration);
+    crew->room_bytes = (wanted + unit - 1) / unit * unit;
+    if (crew->room_bytes > 0)
+        crew->rooms = calloc(crew->capacity, crew->room_bytes);
+    return crew->room_bytes == 0 || crew->rooms != NULL;
 }
 
 bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct crew_calls *calls,
@@ -597,7 +620,8 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
         meters_create(assignment->phases, assignment->request_count, assignment->latency_digest);
     crew->occupancy = calloc(assignment->phases, sizeof *crew->occupancy);
     crew->workers = calloc(plan->capacity, sizeof *crew->workers);
-    if (crew->meters == NULL || crew->occupancy == NULL || crew->workers == NULL)
+    if (crew->meters == NULL || crew->occupancy == NULL || crew->workers == NULL ||
+        !take_rooms(crew))
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for %u workers",
                          plan->capacity);
     crew->engine = crew->driver->create(crew->driver, &listener, crew, error);
@@ -610,6 +634,7 @@ void crew_done(struct crew *crew)
         hang_up(crew, &crew->workers[i]);
     if (crew->driver != NULL)
         crew->driver->destroy(crew->engine);
+    free(crew->rooms);
     free(crew->workers);
     free(crew->occupancy);
     meters_destroy(crew->meters);

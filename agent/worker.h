@@ -51,6 +51,7 @@ struct worker {
     uint32_t carried; /* requests that the present connection has carried */
     uint32_t misses;  /* connections in a row that came to nothing */
     uint64_t due_ns;  /* of the request */
+    uint64_t index;   /* of the request, where they are numbered */
     uint64_t
         armed_ns; /* its start, or that of a connect ahead of one: the deadline runs from here */
     uint64_t connect_ns; /* when the present connection was begun */
@@ -111,6 +112,8 @@ struct crew {
     uint32_t flags;           /* enum beat_flag, likewise */
 
     struct worker *workers; /* [capacity] */
+    uint8_t *rooms; /* [capacity * room_bytes]: the workload's own memory of each; NULL: none */
+    size_t room_bytes;
     uint32_t capacity, used;
     struct worker_list lists[WORKER_STATES];
 };

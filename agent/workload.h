@@ -33,9 +33,16 @@ struct workload_state {
     uint64_t words[12];
 };
 
+/** Which request a worker is to make. */
+struct workload_turn {
+    uint32_t kind;  /* index into the assignment's requests */
+    uint64_t index; /* of the request among all of all agents, where they are numbered; else 0 */
+    void *room;     /* the worker's own memory, room_bytes() of it; zeroed when it was hired */
+};
+
 /** What a worker does for one request. */
 struct workload_request {
-    const uint8_t *bytes; /* to send; borrowed from the configuration */
+    const uint8_t *bytes; /* to send; borrowed from the configuration, or of the worker's room */
     size_t byte_count;    /* 0: connecting is all (tcp) */
     bool expects_answer;  /* false: done as soon as connected (and sent) */
     bool close_after;     /* the connection is not for another request */
@@ -47,10 +54,14 @@ struct workload {
      * ERROR_PLAN. */
     void *(*configure)(const struct assignment *assignment, struct error *error);
     void (*release)(void *configuration);
-    /** The next request of kind `request` (index into the assignment): what to send; resets
-     * `state`. */
-    void (*begin)(const void *configuration, uint32_t request, struct workload_state *state,
-                  struct workload_request *out);
+    /** How much memory of its own each worker needs, for what differs from worker to worker;
+     * aligned for any type. NULL: none. */
+    size_t (*room_bytes)(const void *configuration);
+    /** Whether a request of `kind` goes over a connection that was there before. */
+    bool (*reuses)(const void *configuration, uint32_t kind);
+    /** The next request: what to send; resets `state`. */
+    void (*begin)(const void *configuration, const struct workload_turn *turn,
+                  struct workload_state *state, struct workload_request *out);
     /** Bytes of the answer as they came, split anywhere. */
     enum feed_outcome (*feed)(const void *configuration, struct workload_state *state,
                               const uint8_t *bytes, size_t count, struct feed_result *result);

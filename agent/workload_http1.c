@@ -41,11 +41,19 @@ static void http1_release(void *configuration)
     free(configuration);
 }
 
-static void http1_begin_request(const void *shared, uint32_t request, struct workload_state *memory,
-                                struct workload_request *out)
+static bool http1_reuses(const void *shared, uint32_t kind)
+{
+    (void)kind;
+    const struct configuration *configuration = shared;
+    return configuration->assignment->keep_alive;
+}
+
+static void http1_begin_request(const void *shared, const struct workload_turn *turn,
+                                struct workload_state *memory, struct workload_request *out)
 {
     const struct configuration *configuration = shared;
     const struct assignment *assignment = configuration->assignment;
+    uint32_t request = turn->kind;
     CHECK(request < assignment->request_count);
 
     struct state *state = (struct state *)memory;
@@ -112,6 +120,7 @@ const struct workload workload_http1 = {
     .name = "http1",
     .configure = http1_configure,
     .release = http1_release,
+    .reuses = http1_reuses,
     .begin = http1_begin_request,
     .feed = http1_feed_bytes,
     .end = http1_end_of_bytes,

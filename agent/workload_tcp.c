@@ -54,15 +54,21 @@ static bool closes_after(const struct assignment *assignment,
     return request->byte_count == 0 || request->reconnect || !assignment->keep_alive;
 }
 
-static void tcp_begin(const void *shared, uint32_t index, struct workload_state *memory,
-                      struct workload_request *out)
+static bool tcp_reuses(const void *shared, uint32_t kind)
 {
     const struct configuration *configuration = shared;
-    CHECK(index < configuration->assignment->request_count);
+    return !closes_after(configuration->assignment, &configuration->assignment->requests[kind]);
+}
 
-    const struct assignment_request *request = &configuration->assignment->requests[index];
+static void tcp_begin(const void *shared, const struct workload_turn *turn,
+                      struct workload_state *memory, struct workload_request *out)
+{
+    const struct configuration *configuration = shared;
+    CHECK(turn->kind < configuration->assignment->request_count);
+
+    const struct assignment_request *request = &configuration->assignment->requests[turn->kind];
     struct state *state = (struct state *)memory;
-    *state = (struct state){.request = index};
+    *state = (struct state){.request = turn->kind};
     *out = (struct workload_request){
         .bytes = request->bytes,
         .byte_count = request->byte_count,
@@ -125,6 +131,7 @@ const struct workload workload_tcp = {
     .name = "tcp",
     .configure = tcp_configure,
     .release = tcp_release,
+    .reuses = tcp_reuses,
     .begin = tcp_begin,
     .feed = tcp_feed,
     .end = tcp_end,

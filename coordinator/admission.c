@@ -36,11 +36,12 @@ bool admission_judge(const struct roster *roster, uint64_t now_ns, uint32_t leas
                           "the coordinator (%s) speaks clobber/%u, agent '%.40s' clobber/%u; "
                           "install the same version on both",
                           CLOBBER_VERSION, PROTOCOL_MAJOR, hello->name, hello->major);
-    if (roster->latency_digests && hello->minor < 1)
+    if (hello->minor < roster->minor_least)
         return refuse_set(refuse, REFUSE_VERSION, 0,
-                          "this plan bounds latency, which takes clobber/%u.1 or newer; agent "
-                          "'%.40s' (%.40s) speaks %u.%u",
-                          PROTOCOL_MAJOR, hello->name, hello->build, hello->major, hello->minor);
+                          "this plan takes agents of clobber/%u.%u or newer; agent '%.40s' (%.40s) "
+                          "speaks %u.%u",
+                          PROTOCOL_MAJOR, roster->minor_least, hello->name, hello->build,
+                          hello->major, hello->minor);
     if (over)
         return refuse_set(refuse, REFUSE_RUN_OVER, BUSY_RETRY_MS, "this run is over");
     const struct agent *holder = roster_find_name(roster, hello->name);

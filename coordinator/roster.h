@@ -101,6 +101,7 @@ struct agent {
 struct roster {
     uint32_t phase_count;
     bool latency_digests; /* beats carry them */
+    uint32_t minor_least; /* minor version that the plan asks of an agent */
     uint32_t count, capacity;
     struct agent **agents; /* [count] in the order of their coming; all owned */
     uint8_t *incarnations; /* [count][ID_BYTES]: side by side, because each message looks for one */

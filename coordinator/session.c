@@ -86,6 +86,7 @@ struct session *session_create(const struct session_config *config, struct error
     session->sample_ms = SAMPLE_MS;
     assignment_digest(config->assignment, config->assignment_bytes, session->assignment_digest);
     roster_init(&session->roster, plan_phase_count(config->plan), bounded);
+    session->roster.minor_least = assignment_minor(config->assignment);
     steering_init(&session->steering, config->plan, config->lease_ms);
     session->report.plan = config->plan;
     session->report.events = events;

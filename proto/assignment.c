@@ -1,14 +1,16 @@
 #include "proto/assignment.h"
 
 #include "common/base/check.h"
+#include "proto/assignment_sections.h"
 #include "proto/sha256.h"
 #include "proto/wire.h"
 
 #include <math.h>
 #include <string.h>
 
-#define ASSIGNMENT_FIELDS 13u
-#define FIELDS_LEAST      12u /* without what minor version 1 added */
+#define ASSIGNMENT_FIELDS 14u
+#define FIELDS_DIGEST     13u /* as minor version 1 had them */
+#define FIELDS_LEAST      12u /* as minor version 0 had them */
 #define REQUEST_FIELDS    7u
 #define RATE_MILLI_MAX    ((uint64_t)(1000 * RATE_PER_S_MAX))
 #define DURATION_NS_MAX   ((uint64_t)RUN_S_MAX * UINT64_C(1000000000))
@@ -49,8 +51,10 @@ bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size
     CHECK(assignment->request_count <= REQUEST_NAMES_MAX);
     struct wire_writer writer;
     wire_writer_init(&writer, bytes, BYTES_MAX);
-    /* What asks for nothing new is understood by an agent of minor version 0 too. */
-    wire_put_array(&writer, assignment->latency_digest ? ASSIGNMENT_FIELDS : FIELDS_LEAST);
+    /* What asks for nothing new is understood by an agent of an older minor version too. */
+    bool sections = sections_wanted(assignment) > 0;
+    bool digest = assignment->latency_digest || sections;
+    wire_put_array(&writer, sections ? ASSIGNMENT_FIELDS : digest ? FIELDS_DIGEST : FIELDS_LEAST);
     wire_put_text(&writer, assignment->workload);
     wire_put_text(&writer, assignment->host);
     wire_put_u64(&writer, assignment->port);
@@ -65,8 +69,10 @@ bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size
     wire_put_array(&writer, assignment->request_count);
     for (uint32_t i = 0; i < assignment->request_count; i++)
         put_request(&writer, &assignment->requests[i]);
-    if (assignment->latency_digest)
+    if (digest)
         wire_put_u64(&writer, assignment->latency_digest);
+    if (sections)
+        sections_encode(assignment, &writer);
     if (writer.overflow) {
         return error_set(error, ERROR_LIMIT, PLACE_NONE,
                          "the requests together, headers and bodies included, take more than %u "
@@ -135,12 +141,20 @@ bool assignment_decode(const uint8_t *bytes, size_t byte_count, char *texts,
         if (!get_request(&reader, name, &read.requests[i], error))
             return error_prefix(error, "assignment");
     }
-    if ((fields == ASSIGNMENT_FIELDS &&
+    if ((fields >= FIELDS_DIGEST &&
          !wire_get_bool(&reader, "latency_digest", &read.latency_digest, error)) ||
+        (fields >= ASSIGNMENT_FIELDS && !sections_decode(&reader, &read, error)) ||
         !wire_end(&reader, error))
         return error_prefix(error, "assignment");
     *assignment = read;
     return true;
+}
+
+uint32_t assignment_minor(const uint8_t *bytes)
+{
+    uint32_t fields = bytes[0] & 0x0Fu; /* a msgpack array of at most 15: its only byte */
+    CHECK(fields >= FIELDS_LEAST);
+    return fields - FIELDS_LEAST;
 }
 
 void assignment_digest(const uint8_t *bytes, size_t byte_count, uint8_t *digest)

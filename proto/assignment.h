@@ -1,4 +1,7 @@
-/** The part of the plan an agent needs: workload and its options, address, limits. */
+/** The part of the plan an agent needs: workload and its options, address, limits.
+ *
+ *  What only some plans ask for travels in sections (assignment_sections.c), each only when it is
+ * asked for; an agent that does not know one cannot do what the plan says and declines. */
 #ifndef CLOBBER_PROTO_ASSIGNMENT_H
 #define CLOBBER_PROTO_ASSIGNMENT_H
 
@@ -21,6 +24,85 @@ struct assignment_request {
     const uint8_t *expect_prefix; /* tcp: the answer must begin with it */
     size_t expect_prefix_count;
     bool reconnect; /* tcp: a new connection for each request */
+    bool rendered;  /* `bytes` is a template; section */
+};
+
+/** Borrowed, as a request's bytes are. */
+struct assignment_bytes {
+    const uint8_t *bytes; /* not ended by a NUL */
+    size_t count;
+};
+
+/** Section: TLS between the connection and the workload. */
+struct assignment_tls {
+    bool used;
+    bool verify;                         /* the target's certificate, and that it is the target's */
+    bool resumption;                     /* a connection begins with the session of one before */
+    struct assignment_bytes server_name; /* empty: the host */
+    struct assignment_bytes authority;   /* PEM; empty: those that the agent's machine trusts */
+    struct assignment_bytes certificate, key; /* PEM, of the client; empty: none */
+};
+
+/** Section: the life of a connection. */
+struct assignment_connection {
+    bool used;
+    uint64_t connect_timeout_ns, first_byte_timeout_ns; /* 0: only the whole request has one */
+    uint64_t lifetime_ns;                               /* 0: no bound */
+    uint32_t requests_max;                              /* 0: no bound */
+    uint64_t resolve_every_ns;                          /* 0: once */
+    struct assignment_bytes unix_path;                  /* empty: host and port */
+};
+
+/** Section: what HTTP does beyond one request and its answer. */
+struct assignment_http {
+    bool used;
+    uint32_t redirects_max; /* hops that are followed; 0: none */
+    bool cookies;
+    uint64_t think_least_ns, think_most_ns; /* after an answer; closed arrivals */
+    uint32_t streams;                       /* HTTP/2: workers on a connection; 0: HTTP/1.1 */
+};
+
+/** Section: requests have a global index. */
+struct assignment_numbering {
+    bool used;
+    uint64_t total; /* 0: no end */
+};
+
+enum data_order { DATA_SEQUENCE, DATA_RANDOM, DATA_UNIQUE, DATA_ORDERS };
+enum data_format { DATA_CSV, DATA_JSON_LINES, DATA_FORMATS };
+
+/** A section each: a data file, which travels apart. */
+struct assignment_data {
+    struct assignment_bytes name; /* as templates call it */
+    enum data_order order;
+    enum data_format format;
+    uint64_t byte_count;
+    struct assignment_bytes digest; /* SHA-256 of the file */
+};
+
+enum expectation_kind {
+    EXPECT_STATUS_CLASS, /* least to most */
+    EXPECT_HEADER,       /* there is a `name`; not empty: that contains `text` */
+    EXPECT_BODY,         /* contains `text` */
+    EXPECT_BODY_BYTES,   /* least to most */
+    EXPECTATION_KINDS
+};
+
+/** A section each: what an answer must be besides `expect_status`. All of a request's must hold,
+ *  but of several status classes one. */
+struct assignment_expectation {
+    uint32_t request; /* index */
+    enum expectation_kind kind;
+    struct assignment_bytes name, text;
+    uint64_t least, most;
+};
+
+/** Section: options of the workload that is named, in its own words. */
+struct assignment_options {
+    bool used;
+    uint32_t pipeline;              /* redis: requests on their way on one connection */
+    struct assignment_bytes plugin; /* the name of a shared object that the agent's owner allows */
+    struct assignment_bytes text;   /* to that */
 };
 
 struct assignment {
@@ -39,6 +121,16 @@ struct assignment {
                                  travels in thousandths */
     uint32_t request_count;   /* 1 to REQUEST_NAMES_MAX */
     struct assignment_request requests[REQUEST_NAMES_MAX];
+
+    /* Sections; since minor version 2 */
+    struct assignment_tls tls;
+    struct assignment_connection connection;
+    struct assignment_http http;
+    struct assignment_numbering numbering;
+    struct assignment_options options;
+    uint32_t data_count, expectation_count;
+    struct assignment_data data[DATA_FILES_MAX];
+    struct assignment_expectation expectations[EXPECTATIONS_MAX];
 };
 
 /** Encodes into `bytes[ASSIGNMENT_BYTES_MAX]`; `*byte_count` is what it took.
@@ -50,6 +142,9 @@ bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size
 #define ASSIGNMENT_TEXT_BYTES ((NAME_BYTES_MAX + 1u) * REQUEST_NAMES_MAX)
 bool assignment_decode(const uint8_t *bytes, size_t byte_count, char *texts,
                        struct assignment *assignment, struct error *error);
+
+/** The minor version that an agent must speak to understand what was encoded into `bytes`. */
+uint32_t assignment_minor(const uint8_t *bytes);
 
 /** SHA-256 of `bytes[byte_count]` into `digest[32]`. */
 void assignment_digest(const uint8_t *bytes, size_t byte_count, uint8_t *digest);

@@ -13,8 +13,10 @@ struct wire_reader;
 struct wire_writer;
 
 #define PROTOCOL_MAJOR 1u
-#define PROTOCOL_MINOR 1u  /* since 1: latency digests, in BEAT and asked for in assignments */
-#define DIGEST_BYTES   32u /* of a SHA-256 */
+#define PROTOCOL_MINOR                                                                             \
+    2u /* since 1: latency digests, in BEAT and asked for in assignments; since 2:                 \
+          sections of assignments */
+#define DIGEST_BYTES 32u /* of a SHA-256 */
 
 struct hello {
     uint16_t major, minor;

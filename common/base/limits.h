@@ -33,6 +33,10 @@
 #define THRESHOLDS_MAX    32u            /* they fit on a screen */
 #define HEADERS_BYTES_MAX 16384u         /* of one request; servers refuse more than 8 to 16 KiB */
 #define BODY_BYTES_MAX    32768u         /* all requests together must fit an assignment */
+#define DATA_FILES_MAX    8u             /* users, products, ...: more are a plan for two runs */
+#define EXPECTATIONS_MAX  128u           /* four for each of the requests */
+#define REDIRECTS_MAX     20u            /* as browsers do */
+#define STREAMS_MAX       1024u          /* on one connection; servers allow 100 to 256 */
 #define WEIGHT_MAX        1000000u       /* a share of one in a million is as fine as anyone asks */
 
 /* The load path (agent/) */

@@ -71,7 +71,7 @@ static void a_plan_that_bounds_latency_takes_no_agent_of_the_first_minor_version
     (void)state;
     struct refuse refuse;
     struct hello newer = {.major = PROTOCOL_MAJOR, .minor = 1, .name = "eu-1"};
-    roster.latency_digests = true;
+    roster.minor_least = 1;
 
     assert_false(judge(10 * S, false, &refuse));
     assert_int_equal(refuse.code, REFUSE_VERSION);

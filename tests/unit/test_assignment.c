@@ -102,13 +102,95 @@ static void a_digest_is_a_field_more_only_when_it_is_asked_for(void **state)
     struct assignment decoded;
     encode(&assignment);
     assert_int_equal(encoded[0], 0x90 | 12);
+    assert_int_equal(assignment_minor(encoded), 0);
 
     assignment.latency_digest = true;
     size_t count = encode(&assignment);
     assert_int_equal(encoded[0], 0x90 | 13);
+    assert_int_equal(assignment_minor(encoded), 1);
     assert_true(assignment_decode(encoded, count, texts, &decoded, NULL));
     assert_true(decoded.latency_digest);
     assert_false(assignment_decode(encoded, count - 1, texts, &decoded, NULL));
+}
+
+static const uint8_t sha[32] = {1, 2, 3};
+
+#define TEXT(text)                                                                                 \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
+
+static struct assignment with_all_sections(void)
+{
+    struct assignment assignment = example();
+    assignment.tls = (struct assignment_tls){true,       true,        true,       TEXT("a.example"),
+                                             TEXT("ca"), TEXT("crt"), TEXT("key")};
+    assignment.connection =
+        (struct assignment_connection){true, 1, 2, 3, 4, 5, TEXT("/run/a.sock")};
+    assignment.http = (struct assignment_http){true, 20, true, 6, 7, 100};
+    assignment.numbering = (struct assignment_numbering){true, UINT64_MAX};
+    assignment.options = (struct assignment_options){true, 8, TEXT("echo"), TEXT("fast")};
+    assignment.data_count = 1;
+    assignment.data[0] = (struct assignment_data){
+        TEXT("users"), DATA_UNIQUE, DATA_JSON_LINES, 1u << 20, {sha, sizeof sha}};
+    assignment.expectation_count = 2;
+    assignment.expectations[0] =
+        (struct assignment_expectation){0, EXPECT_STATUS_CLASS, {0}, {0}, 200, 299};
+    assignment.expectations[1] =
+        (struct assignment_expectation){1, EXPECT_HEADER, TEXT("Server"), TEXT("x"), 0, 0};
+    assignment.requests[1].rendered = true;
+    return assignment;
+}
+
+static void sections_come_back_as_they_went(void **state)
+{
+    (void)state;
+    struct assignment assignment = with_all_sections();
+    size_t count = encode(&assignment);
+    assert_int_equal(encoded[0], 0x90 | 14);
+    assert_int_equal(assignment_minor(encoded), 2);
+    uint8_t first[ASSIGNMENT_BYTES_MAX];
+    memcpy(first, encoded, count);
+
+    struct assignment decoded;
+    struct error error = {0};
+    bool passes = assignment_decode(first, count, texts, &decoded, &error);
+
+    assert_string_equal(error.message, "");
+    assert_true(passes);
+    assert_true(decoded.tls.used);
+    assert_int_equal(decoded.tls.key.count, 3);
+    assert_memory_equal(decoded.connection.unix_path.bytes, "/run/a.sock", 11);
+    assert_int_equal(decoded.http.streams, 100);
+    assert_true(decoded.numbering.total == UINT64_MAX);
+    assert_int_equal(decoded.data[0].order, DATA_UNIQUE);
+    assert_int_equal(decoded.expectations[1].kind, EXPECT_HEADER);
+    assert_false(decoded.requests[0].rendered);
+    assert_true(decoded.requests[1].rendered);
+    assert_int_equal(encode(&decoded), count);
+    assert_memory_equal(encoded, first, count);
+}
+
+static void a_section_that_is_cut_doubled_or_unknown_is_refused(void **state)
+{
+    (void)state;
+    struct assignment assignment = example();
+    assignment.numbering = (struct assignment_numbering){true, 100};
+    size_t count = encode(&assignment);
+    struct assignment decoded;
+    struct error error = {0};
+    assert_false(assignment_decode(encoded, count - 1, texts, &decoded, &error));
+    assert_int_equal(encoded[count - 2], 4); /* ... [[4, 100]] */
+
+    encoded[count - 2] = 99;
+    assert_false(assignment_decode(encoded, count, texts, &decoded, &error));
+    assert_non_null(strstr(error.message, "section 99 of 2 fields is not known"));
+
+    encoded[count - 2] = 4;
+    encoded[count - 4] = 0x92; /* two of them */
+    memcpy(encoded + count, encoded + count - 3, 3);
+    assert_false(assignment_decode(encoded, count + 3, texts, &decoded, &error));
+    assert_non_null(strstr(error.message, "the section numbering comes twice"));
 }
 
 static void equal_assignments_are_equal_bytes(void **state)
@@ -209,6 +291,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decode_gives_back_every_field),
         cmocka_unit_test(a_digest_is_a_field_more_only_when_it_is_asked_for),
+        cmocka_unit_test(sections_come_back_as_they_went),
+        cmocka_unit_test(a_section_that_is_cut_doubled_or_unknown_is_refused),
         cmocka_unit_test(equal_assignments_are_equal_bytes),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_corrupt_byte_is_survived),

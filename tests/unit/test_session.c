@@ -58,7 +58,7 @@ struct fake {
 
 struct world {
     struct plan plan;
-    uint8_t assignment[4];
+    uint8_t assignment[4]; /* begins as one of minor version 0 does */
     struct session *session;
     uint64_t now_ns;
     struct fake fakes[FAKES_MAX];
@@ -395,6 +395,7 @@ static void world_run(struct world *world, uint64_t duration_ns)
 
 static void world_open(struct world *world, uint32_t expect)
 {
+    world->assignment[0] = 0x9c;
     struct session_config config = {.plan = &world->plan,
                                     .assignment = world->assignment,
                                     .assignment_bytes = sizeof world->assignment,

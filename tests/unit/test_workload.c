@@ -45,7 +45,7 @@ static struct outcome play(const struct assignment *assignment, const char *answ
     struct outcome seen = {.outcome = FEED_MORE};
     void *configuration = workload->configure(assignment, &error);
     assert_non_null(configuration);
-    workload->begin(configuration, 0, &state, request);
+    workload->begin(configuration, &(struct workload_turn){.kind = 0}, &state, request);
     size_t count = strlen(answer), fed = 0;
     while (fed < count && seen.outcome == FEED_MORE) {
         size_t now = piece < count - fed ? piece : count - fed;
