@@ -64,8 +64,8 @@ struct engine_driver {
     void (*destroy)(struct engine *engine);
     /** Begins to connect; connected() will tell. False: it failed at once with `*error`, an errno,
      *  and nothing is told. */
-    bool (*connect)(struct engine *engine, struct connection *connection,
-                    const struct address *address, int *error);
+    bool (*connect)(struct engine *engine, struct connection *connection, const struct route *route,
+                    int *error);
     /** Sends `bytes[count]`, which must stay until all is sent or the connection is closed, and
      *  nothing else before that. Returns how many went out at once, or -errno; sent() tells of the
      *  others. */

@@ -99,11 +99,11 @@ static void epoll_close(struct engine *engine, struct connection *connection)
 }
 
 static bool epoll_connect(struct engine *engine, struct connection *connection,
-                          const struct address *address, int *error)
+                          const struct route *route, int *error)
 {
     CHECK(!connection->open);
     bool connected = false; /* even then its first EPOLLOUT tells: one way for all */
-    int descriptor = net_connect(address, &connected);
+    int descriptor = net_connect(route, &connected);
     if (descriptor < 0) {
         *error = -descriptor;
         return false;

@@ -267,7 +267,7 @@ static void uring_close(struct engine *engine, struct connection *connection)
 }
 
 static bool uring_connect(struct engine *engine, struct connection *connection,
-                          const struct address *address, int *error)
+                          const struct route *route, int *error)
 {
     CHECK(!connection->open);
     if (engine->first_free == NO_SLOT && !grow(engine)) {
@@ -275,7 +275,7 @@ static bool uring_connect(struct engine *engine, struct connection *connection,
         return false;
     }
     bool connected = false; /* even then its first completion tells: one way for all */
-    int descriptor = net_connect(address, &connected);
+    int descriptor = net_connect(route, &connected);
     if (descriptor < 0) {
         *error = -descriptor;
         return false;

@@ -8,7 +8,7 @@
 static bool accepts(const struct address *address)
 {
     bool connected = false;
-    int descriptor = net_connect(address, &connected);
+    int descriptor = net_connect(&(struct route){.to = *address}, &connected);
     if (descriptor < 0)
         return false;
     if (!connected) {

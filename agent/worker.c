@@ -264,7 +264,7 @@ static void begin_connect(struct crew *crew, struct worker *worker, uint64_t now
     worker->connect_ns = now_ns;
     worker->carried = 0;
     worker->error = 0;
-    if (!crew->driver->connect(crew->engine, &worker->connection, crew->address, &worker->error))
+    if (!crew->driver->connect(crew->engine, &worker->connection, &crew->route, &worker->error))
         become(crew, worker,
                WORKER_SETTLING); /* never inside this call: a chain of them has no end */
 }
@@ -608,7 +608,7 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
         .calls = calls,
         .owner = owner,
         .driver = plan->driver,
-        .address = plan->address,
+        .route = {.to = *plan->address},
         .workload = plan->workload,
         .configuration = plan->configuration,
         .timeout_ns = assignment->timeout_ns,

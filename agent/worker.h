@@ -94,7 +94,7 @@ struct crew {
     void *owner;
     const struct engine_driver *driver;
     struct engine *engine;
-    const struct address *address;
+    struct route route;
     const struct workload *workload;
     const void *configuration;
     uint64_t timeout_ns;

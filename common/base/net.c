@@ -76,6 +76,19 @@ bool net_resolve(const char *host, uint16_t port, struct address *addresses, uin
     return true;
 }
 
+bool net_local_address(const char *path, struct address *address, struct error *error)
+{
+    struct address read = {.bytes = sizeof read.as.local, .as.local.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof read.as.local.sun_path)
+        return error_set(error, ERROR_TARGET, PLACE_NONE,
+                         "the path of a Unix socket has 1 to %zu bytes; this one has %zu",
+                         sizeof read.as.local.sun_path - 1, length);
+    memcpy(read.as.local.sun_path, path, length);
+    *address = read;
+    return true;
+}
+
 bool net_split(const char *text, char *host, size_t host_bytes, uint16_t *port, struct error *error)
 {
     char shown[HOST_BYTES];
@@ -114,7 +127,11 @@ bool net_split(const char *text, char *host, size_t host_bytes, uint16_t *port, 
 const char *net_address_text(const struct address *address, char *text)
 {
     char host[INET6_ADDRSTRLEN];
-    if (address->as.any.sa_family == AF_INET) {
+    if (address->as.any.sa_family == AF_UNIX) {
+        char shown[sizeof address->as.local.sun_path];
+        units_show_outside(address->as.local.sun_path, shown, sizeof shown);
+        snprintf(text, ADDRESS_TEXT_BYTES, "unix:%s", shown);
+    } else if (address->as.any.sa_family == AF_INET) {
         CHECK(inet_ntop(AF_INET, &address->as.v4.sin_addr, host, sizeof host) != NULL);
         snprintf(text, ADDRESS_TEXT_BYTES, "%s:%u", host, ntohs(address->as.v4.sin_port));
     } else {
@@ -181,6 +198,8 @@ uint16_t net_port(int descriptor)
  * cannot come back. */
 static bool meets_itself(int descriptor, const struct address *peer)
 {
+    if (peer->as.any.sa_family == AF_UNIX)
+        return false;
     struct address own = own_address(descriptor);
     if (own.as.any.sa_family != peer->as.any.sa_family)
         return false;
@@ -191,20 +210,33 @@ static bool meets_itself(int descriptor, const struct address *peer)
            IN6_ARE_ADDR_EQUAL(&own.as.v6.sin6_addr, &peer->as.v6.sin6_addr);
 }
 
-int net_connect(const struct address *address, bool *connected)
+/* Bound early, an address takes a port that no other connection from it may have; with the port
+ * left to connect(), one serves as many connections as there are targets (ip(7)). */
+static bool leave_from(int descriptor, const struct address *from)
 {
-    int descriptor =
-        socket(address->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return from->bytes == 0 || (set_on(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) == 0 &&
+                                bind(descriptor, &from->as.any, from->bytes) == 0);
+}
+
+static bool is_prompt(int descriptor, const struct address *to)
+{
+    return to->as.any.sa_family == AF_UNIX || set_on(descriptor, IPPROTO_TCP, TCP_NODELAY) == 0;
+}
+
+int net_connect(const struct route *route, bool *connected)
+{
+    const struct address *to = &route->to;
+    int descriptor = socket(to->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return -errno;
     int reason = 0;
-    if (set_on(descriptor, IPPROTO_TCP, TCP_NODELAY) != 0 ||
-        connect(descriptor, &address->as.any, address->bytes) != 0) {
+    if (!is_prompt(descriptor, to) || !leave_from(descriptor, &route->from) ||
+        connect(descriptor, &to->as.any, to->bytes) != 0) {
         reason = errno;
     }
     bool pending = reason == EINPROGRESS || reason == EINTR; /* interrupted, it goes on */
     if (reason == 0 || pending) {
-        if (!meets_itself(descriptor, address)) {
+        if (!meets_itself(descriptor, to)) {
             *connected = !pending;
             return descriptor;
         }
@@ -223,6 +255,16 @@ int net_connect_result(int descriptor)
     if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &result, &bytes) != 0)
         return errno;
     return result;
+}
+
+bool net_is_own(const struct address *address)
+{
+    int descriptor = socket(address->as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return false;
+    bool own = leave_from(descriptor, address);
+    close(descriptor);
+    return own;
 }
 
 uint64_t net_raise_descriptors(uint64_t wanted)

@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,7 +40,7 @@ struct line {
 /* An engine, and a listening socket for it to connect to. */
 struct rig {
     struct engine *engine;
-    struct address address;
+    struct route route;
     int listener;
     unsigned woken;
     size_t lines_received;
@@ -54,7 +55,7 @@ static void on_connected(void *context, struct connection *connection, int error
     assert_int_equal(connection->open, error == 0);
     if (line->churn) {
         driver->close(rig->engine, connection);
-        assert_true(driver->connect(rig->engine, connection, &rig->address, &error));
+        assert_true(driver->connect(rig->engine, connection, &rig->route, &error));
     }
 }
 
@@ -89,7 +90,7 @@ static void on_closed(void *context, struct connection *connection, int error)
     line->closed = true;
     line->close_error = error;
     if (line->call_again_when_closed)
-        assert_true(driver->connect(rig->engine, connection, &rig->address, &error));
+        assert_true(driver->connect(rig->engine, connection, &rig->route, &error));
 }
 
 static void on_unsent(void *context, struct connection *connection, int error)
@@ -126,7 +127,7 @@ static int set_up(void **state)
     rig->listener = net_listen(&addresses[0], false, 2 * CROWD, &error);
     CHECK(rig->listener >= 0);
     CHECK(net_resolve("127.0.0.1", net_port(rig->listener), addresses, &count, &error));
-    rig->address = addresses[0];
+    rig->route.to = addresses[0];
     rig->engine = driver->create(driver, &listener, rig, &error);
     assert_string_equal(error.message, "");
     *state = rig;
@@ -170,7 +171,7 @@ static int accept_one(const struct rig *rig)
 static int connect_line(struct rig *rig, struct line *line)
 {
     int error = 0;
-    assert_true(driver->connect(rig->engine, &line->connection, &rig->address, &error));
+    assert_true(driver->connect(rig->engine, &line->connection, &rig->route, &error));
     look_until(rig, line->connected);
     assert_int_equal(line->connect_error, 0);
     return accept_one(rig);
@@ -240,7 +241,7 @@ static void nobody_there_is_a_refused_connect(void **state)
     rig->listener = -1;
 
     int error = 0;
-    if (driver->connect(rig->engine, &line.connection, &rig->address, &error))
+    if (driver->connect(rig->engine, &line.connection, &rig->route, &error))
         look_until(rig, line.connected);
     else
         line.connect_error = error;
@@ -249,9 +250,8 @@ static void nobody_there_is_a_refused_connect(void **state)
     assert_false(line.connection.open);
 }
 
-static void a_small_question_and_its_answer(void **state)
+static void ask_and_answer(struct rig *rig)
 {
-    struct rig *rig = *state;
     struct line line = {0};
     int peer = connect_line(rig, &line);
 
@@ -265,6 +265,48 @@ static void a_small_question_and_its_answer(void **state)
 
     assert_memory_equal(line.bytes, "pong!", 5);
     assert_false(line.closed);
+    hang_up(rig, &line, peer);
+}
+
+static void a_small_question_and_its_answer(void **state)
+{
+    ask_and_answer(*state);
+}
+
+static void a_small_question_over_a_unix_socket(void **state)
+{
+    struct rig *rig = *state;
+    char folder[] = "/tmp/clobber-test-XXXXXX";
+    CHECK(mkdtemp(folder) != NULL);
+    char path[64];
+    snprintf(path, sizeof path, "%s/socket", folder);
+    struct error error = {0};
+    close(rig->listener);
+    CHECK(net_local_address(path, &rig->route.to, &error));
+    rig->listener = net_listen(&rig->route.to, false, 8, &error);
+    CHECK(rig->listener >= 0);
+
+    ask_and_answer(rig);
+
+    unlink(path);
+    rmdir(folder);
+}
+
+static void a_connection_leaves_from_where_its_route_begins(void **state)
+{
+    struct rig *rig = *state;
+    uint32_t count;
+    struct address addresses[ADDRESSES_MAX];
+    struct error error = {0};
+    CHECK(net_resolve("127.0.0.9", 0, addresses, &count, &error));
+    rig->route.from = addresses[0];
+    struct line line = {0};
+
+    int peer = connect_line(rig, &line);
+
+    struct address seen = {.bytes = sizeof seen.as};
+    assert_int_equal(getpeername(peer, &seen.as.any, &seen.bytes), 0);
+    assert_int_equal(ntohl(seen.as.v4.sin_addr.s_addr), 0x7f000009);
     hang_up(rig, &line, peer);
 }
 
@@ -449,7 +491,7 @@ static void a_wake_up_is_heard_among_connections_without_end(void **state)
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, drain_listener, rig) == 0);
     for (size_t i = 0; i < COUNT(lines); i++)
-        assert_true(driver->connect(rig->engine, &lines[i].connection, &rig->address, &error));
+        assert_true(driver->connect(rig->engine, &lines[i].connection, &rig->route, &error));
     for (unsigned looks = 0; !lines[0].connected && looks < LOOKS_MAX; looks++) {
         driver->wait(rig->engine, NS_PER_MS);
         driver->tell(rig->engine);
@@ -475,7 +517,7 @@ static void an_engine_may_end_with_connections_open(void **state)
     int peer = connect_line(rig, &line);
     struct line connecting = {0};
     int error = 0;
-    assert_true(driver->connect(rig->engine, &connecting.connection, &rig->address, &error));
+    assert_true(driver->connect(rig->engine, &connecting.connection, &rig->route, &error));
 
     hang_up(rig, &line, peer);
     hang_up(rig, &connecting, accept_one(rig));
@@ -497,6 +539,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_A_RIG(nobody_there_is_a_refused_connect),
         ON_A_RIG(a_small_question_and_its_answer),
+        ON_A_RIG(a_small_question_over_a_unix_socket),
+        ON_A_RIG(a_connection_leaves_from_where_its_route_begins),
         ON_A_RIG(what_is_larger_than_every_buffer_goes_out_whole),
         ON_A_RIG(what_is_larger_than_every_buffer_comes_in_whole_before_the_end),
         ON_A_RIG(a_reset_is_told_with_its_reason),

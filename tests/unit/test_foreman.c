@@ -35,10 +35,10 @@ static void fake_destroy(struct engine *engine)
 }
 
 static bool fake_connect(struct engine *engine, struct connection *connection,
-                         const struct address *address, int *error)
+                         const struct route *route, int *error)
 {
     (void)engine;
-    (void)address;
+    (void)route;
     (void)error;
     *connection = (struct connection){.open = true};
     return true;
@@ -91,8 +91,10 @@ static struct worker *set_up(struct foreman *foreman, void **configuration)
 {
     struct error error = {0};
     *configuration = workload_http1.configure(&assignment, &error);
+    const struct address nowhere = {0};
     const struct crew_plan plan = {
         .assignment = &assignment,
+        .address = &nowhere,
         .workload = &workload_http1,
         .configuration = *configuration,
         .driver = &fake_driver,

@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -50,7 +52,7 @@ static void wait_for(int descriptor, short events)
 static int connect_to(const struct address *address)
 {
     bool connected = false;
-    int descriptor = net_connect(address, &connected);
+    int descriptor = net_connect(&(struct route){.to = *address}, &connected);
     if (descriptor < 0)
         return -descriptor;
     if (!connected)
@@ -235,7 +237,7 @@ static void sockets_do_not_block_nor_outlive_exec_and_send_at_once(void **state)
     struct address address;
     int listener = listen_at("127.0.0.1", &address);
     bool connected = false;
-    int descriptor = net_connect(&address, &connected);
+    int descriptor = net_connect(&(struct route){.to = address}, &connected);
     assert_true(descriptor >= 0);
 
     int no_delay = 0;
@@ -268,7 +270,7 @@ static struct address outgoing_address(void)
     struct address address;
     int listener = listen_at("127.0.0.1", &address);
     bool connected = false;
-    int descriptor = net_connect(&address, &connected);
+    int descriptor = net_connect(&(struct route){.to = address}, &connected);
     assert_true(descriptor >= 0);
     struct address own = resolve_one("127.0.0.1", net_port(descriptor));
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
@@ -287,7 +289,7 @@ static void a_socket_never_meets_itself(void **state)
      * may give it to somebody else's listener meanwhile, and then there is one to meet. */
     for (int i = 0; i < 30000; i++) {
         bool connected = false;
-        int descriptor = net_connect(&address, &connected);
+        int descriptor = net_connect(&(struct route){.to = address}, &connected);
         if (descriptor < 0) {
             assert_int_equal(descriptor, -ECONNREFUSED);
             continue;
@@ -329,6 +331,82 @@ static void a_shared_port_can_be_listened_at_twice(void **state)
     close(second);
 }
 
+static void a_connection_leaves_from_the_address_that_it_is_told(void **state)
+{
+    (void)state;
+    struct route route = {.from = resolve_one("127.0.0.9", 0)};
+    int listener = listen_at("127.0.0.1", &route.to);
+    bool connected = false;
+    int descriptor = net_connect(&route, &connected);
+    assert_true(descriptor >= 0);
+
+    wait_for(listener, POLLIN);
+    struct address peer = {.bytes = sizeof peer.as};
+    int accepted = accept(listener, &peer.as.any, &peer.bytes);
+
+    assert_true(accepted >= 0);
+    assert_int_equal(ntohl(peer.as.v4.sin_addr.s_addr), 0x7f000009);
+    close(accepted);
+    close(descriptor);
+    close(listener);
+}
+
+static void an_address_that_is_not_ours_is_known_as_such(void **state)
+{
+    (void)state;
+    struct address own = resolve_one("127.0.0.1", 0);
+    struct address strange = resolve_one("192.0.2.1", 0); /* RFC 5737: nobody's */
+    struct route route = {.to = resolve_one("127.0.0.1", 1), .from = strange};
+    bool connected = false;
+
+    assert_true(net_is_own(&own));
+    assert_false(net_is_own(&strange));
+    assert_int_equal(net_connect(&route, &connected), -EADDRNOTAVAIL);
+}
+
+static void a_unix_socket_is_a_target_like_any_other(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/clobber-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    char path[64], text[ADDRESS_TEXT_BYTES], expected[ADDRESS_TEXT_BYTES];
+    snprintf(path, sizeof path, "%s/socket", folder);
+    struct address address;
+    struct error error = {0};
+
+    assert_true(net_local_address(path, &address, &error));
+    assert_int_equal(connect_to(&address), ENOENT);
+    int listener = net_listen(&address, false, 8, &error);
+    assert_string_equal(error.message, "");
+    assert_int_equal(connect_to(&address), 0);
+    close(listener);
+    assert_int_equal(connect_to(&address), ECONNREFUSED);
+    snprintf(expected, sizeof expected, "unix:%s", path);
+    assert_string_equal(net_address_text(&address, text), expected);
+    assert_false(net_is_loopback(&address));
+
+    unlink(path);
+    rmdir(folder);
+}
+
+static void the_path_of_a_unix_socket_has_its_bound(void **state)
+{
+    (void)state;
+    char path[109];
+    memset(path, 'a', sizeof path);
+    path[0] = '/';
+    path[108] = '\0';
+    struct address address;
+    struct error error = {0};
+
+    assert_false(net_local_address(path, &address, &error));
+    assert_int_equal(error.kind, ERROR_TARGET);
+    assert_non_null(strstr(error.message, "has 1 to 107 bytes; this one has 108"));
+    path[107] = '\0';
+    assert_true(net_local_address(path, &address, &error));
+    assert_false(net_local_address("", &address, &error));
+}
+
 static void no_descriptor_left_is_told_as_errno(void **state)
 {
     (void)state;
@@ -339,7 +417,7 @@ static void no_descriptor_left_is_told_as_errno(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     bool connected = false;
 
-    int descriptor = net_connect(&address, &connected);
+    int descriptor = net_connect(&(struct route){.to = address}, &connected);
 
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(descriptor, -EMFILE);
@@ -375,6 +453,10 @@ int main(void)
         cmocka_unit_test(a_socket_never_meets_itself),
         cmocka_unit_test(a_port_that_is_taken_is_named),
         cmocka_unit_test(a_shared_port_can_be_listened_at_twice),
+        cmocka_unit_test(a_connection_leaves_from_the_address_that_it_is_told),
+        cmocka_unit_test(an_address_that_is_not_ours_is_known_as_such),
+        cmocka_unit_test(a_unix_socket_is_a_target_like_any_other),
+        cmocka_unit_test(the_path_of_a_unix_socket_has_its_bound),
         cmocka_unit_test(no_descriptor_left_is_told_as_errno),
         cmocka_unit_test(descriptors_are_raised_up_to_what_is_wanted),
     };
