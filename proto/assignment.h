@@ -24,7 +24,6 @@ struct assignment_request {
     const uint8_t *expect_prefix; /* tcp: the answer must begin with it */
     size_t expect_prefix_count;
     bool reconnect; /* tcp: a new connection for each request */
-    bool rendered;  /* `bytes` is a template; section */
 };
 
 /** Borrowed, as a request's bytes are. */
@@ -69,15 +68,34 @@ struct assignment_numbering {
 };
 
 enum data_order { DATA_SEQUENCE, DATA_RANDOM, DATA_UNIQUE, DATA_ORDERS };
-enum data_format { DATA_CSV, DATA_JSON_LINES, DATA_FORMATS };
 
-/** A section each: a data file, which travels apart. */
+/** A section each: a data file, whose rows travel apart as the block of proto/dataset.h. */
 struct assignment_data {
     struct assignment_bytes name; /* as templates call it */
     enum data_order order;
-    enum data_format format;
-    uint64_t byte_count;
-    struct assignment_bytes digest; /* SHA-256 of the file */
+    uint64_t byte_count;            /* of the block */
+    struct assignment_bytes digest; /* SHA-256 of the block */
+    const uint8_t *block;           /* not of the wire: borrowed, once it is there; else NULL */
+};
+
+enum slot_kind {
+    SLOT_INDEX,  /* the request's global index */
+    SLOT_RANDOM, /* a whole number from least to most */
+    SLOT_UUID,   /* random, version 4 */
+    SLOT_CELL,   /* of data file `file` in `column`, in the row that its order says */
+    SLOT_LENGTH, /* how many bytes the request has between `least` and `most` of its own, with what
+                    is filled in there */
+    SLOT_KINDS
+};
+
+/** A section each, in the order of requests and offsets: a value that a request fills in. */
+struct assignment_slot {
+    uint32_t request; /* index */
+    uint32_t offset;  /* before this byte of the request's */
+    enum slot_kind kind;
+    bool encoded; /* as %XX where a URL asks for it */
+    uint32_t file, column;
+    uint64_t least, most;
 };
 
 enum expectation_kind {
@@ -128,8 +146,9 @@ struct assignment {
     struct assignment_http http;
     struct assignment_numbering numbering;
     struct assignment_options options;
-    uint32_t data_count, expectation_count;
+    uint32_t data_count, slot_count, expectation_count;
     struct assignment_data data[DATA_FILES_MAX];
+    struct assignment_slot slots[SLOTS_MAX];
     struct assignment_expectation expectations[EXPECTATIONS_MAX];
 };
 

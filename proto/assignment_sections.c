@@ -6,7 +6,7 @@
 #define SHA256_BYTES 32u
 #define TIME_NS_MAX  ((uint64_t)RUN_S_MAX * UINT64_C(1000000000))
 #define PATH_BYTES   107u /* sun_path, less its NUL */
-#define SECTIONS_MAX (16u + REQUEST_NAMES_MAX + DATA_FILES_MAX + EXPECTATIONS_MAX)
+#define SECTIONS_MAX (16u + DATA_FILES_MAX + SLOTS_MAX + EXPECTATIONS_MAX)
 
 /* On the wire: never renumber. */
 enum section_id {
@@ -17,7 +17,7 @@ enum section_id {
     SECTION_OPTIONS = 5,
     SECTION_DATA = 6,
     SECTION_EXPECTATION = 7,
-    SECTION_RENDERED = 8,
+    SECTION_SLOT = 8,
 };
 
 /* A kind of section. On the wire each is [id, fields...]. */
@@ -216,7 +216,6 @@ static void data_put(const struct assignment *assignment, uint32_t index,
     CHECK(data->digest.count == SHA256_BYTES);
     put(writer, data->name);
     wire_put_u64(writer, data->order);
-    wire_put_u64(writer, data->format);
     wire_put_u64(writer, data->byte_count);
     put(writer, data->digest);
 }
@@ -226,17 +225,15 @@ static bool data_get(struct wire_reader *reader, struct assignment *assignment, 
     if (!room(assignment->data_count, DATA_FILES_MAX, "data files", error))
         return false;
     struct assignment_data *data = &assignment->data[assignment->data_count++];
-    uint32_t order, format;
+    uint32_t order;
     if (!get(reader, "data.name", NAME_BYTES_MAX, &data->name, error) ||
         !wire_get_u32(reader, "data.order", 0, DATA_ORDERS - 1, &order, error) ||
-        !wire_get_u32(reader, "data.format", 0, DATA_FORMATS - 1, &format, error) ||
-        !wire_get_u64(reader, "data.byte_count", 0, UINT64_MAX, &data->byte_count, error) ||
+        !wire_get_u64(reader, "data.byte_count", 1, DATA_BYTES_MAX, &data->byte_count, error) ||
         !wire_get_bytes(reader, "data.digest", SHA256_BYTES, SHA256_BYTES, &data->digest.bytes,
                         &data->digest.count, error)) {
         return false;
     }
     data->order = (enum data_order)order;
-    data->format = (enum data_format)format;
     return true;
 }
 
@@ -280,35 +277,62 @@ static bool expectation_get(struct wire_reader *reader, struct assignment *assig
     return true;
 }
 
-/* Which requests are templates: a section each. */
-static uint32_t rendered_wanted(const struct assignment *assignment)
+static uint32_t slots_wanted(const struct assignment *assignment)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < assignment->request_count; i++)
-        count += assignment->requests[i].rendered;
-    return count;
+    return assignment->slot_count;
 }
 
-static void rendered_put(const struct assignment *assignment, uint32_t index,
-                         struct wire_writer *writer)
+/* What is filled in stands in order, within the request, and is of what is there. */
+static bool slot_is_sound(const struct assignment *assignment, const struct assignment_slot *slot)
 {
-    uint32_t request = 0;
-    for (uint32_t left = index + 1; left > 0; request++)
-        left -= assignment->requests[request].rendered;
-    wire_put_u64(writer, request - 1);
+    const struct assignment_slot *before = slot > assignment->slots ? slot - 1 : NULL;
+    size_t bytes = assignment->requests[slot->request].byte_count;
+    bool sorted = before == NULL || before->request < slot->request ||
+                  (before->request == slot->request && before->offset <= slot->offset);
+    bool there = slot->kind != SLOT_CELL || slot->file < assignment->data_count;
+    bool within = slot->kind != SLOT_LENGTH || slot->most <= bytes;
+    return sorted && there && within && slot->offset <= bytes;
 }
 
-static bool rendered_get(struct wire_reader *reader, struct assignment *assignment,
-                         struct error *error)
+static void slot_put(const struct assignment *assignment, uint32_t index,
+                     struct wire_writer *writer)
 {
-    uint32_t request;
-    if (!wire_get_u32(reader, "rendered.request", 0, assignment->request_count - 1, &request,
+    const struct assignment_slot *slot = &assignment->slots[index];
+    CHECK(slot->request < assignment->request_count);
+    CHECK(slot->least <= slot->most);
+    CHECK(slot_is_sound(assignment, slot));
+    wire_put_u64(writer, slot->request);
+    wire_put_u64(writer, slot->offset);
+    wire_put_u64(writer, slot->kind);
+    wire_put_u64(writer, slot->encoded);
+    wire_put_u64(writer, slot->file);
+    wire_put_u64(writer, slot->column);
+    wire_put_u64(writer, slot->least);
+    wire_put_u64(writer, slot->most);
+}
+
+static bool slot_get(struct wire_reader *reader, struct assignment *assignment, struct error *error)
+{
+    if (!room(assignment->slot_count, SLOTS_MAX, "slots", error))
+        return false;
+    struct assignment_slot *slot = &assignment->slots[assignment->slot_count++];
+    uint32_t kind;
+    if (!wire_get_u32(reader, "slot.request", 0, assignment->request_count - 1, &slot->request,
                       error) ||
-        !once(assignment->requests[request].rendered, "rendered of one request", error)) {
+        !wire_get_u32(reader, "slot.offset", 0, ASSIGNMENT_BYTES_MAX, &slot->offset, error) ||
+        !wire_get_u32(reader, "slot.kind", 0, SLOT_KINDS - 1, &kind, error) ||
+        !wire_get_bool(reader, "slot.encoded", &slot->encoded, error) ||
+        !wire_get_u32(reader, "slot.file", 0, DATA_FILES_MAX - 1, &slot->file, error) ||
+        !wire_get_u32(reader, "slot.column", 0, DATA_COLUMNS_MAX - 1, &slot->column, error) ||
+        !wire_get_u64(reader, "slot.least", 0, UINT64_MAX, &slot->least, error) ||
+        !wire_get_u64(reader, "slot.most", slot->least, UINT64_MAX, &slot->most, error)) {
         return false;
     }
-    assignment->requests[request].rendered = true;
-    return true;
+    slot->kind = (enum slot_kind)kind;
+    return slot_is_sound(assignment, slot) ||
+           error_set(error, ERROR_PROTOCOL, PLACE_NONE,
+                     "slot %u is out of order, or of something that is not there",
+                     assignment->slot_count - 1);
 }
 
 static const struct section sections[] = {
@@ -317,9 +341,9 @@ static const struct section sections[] = {
     {SECTION_HTTP, 6, http_wanted, http_put, http_get},
     {SECTION_NUMBERING, 2, numbering_wanted, numbering_put, numbering_get},
     {SECTION_OPTIONS, 4, options_wanted, options_put, options_get},
-    {SECTION_DATA, 6, data_wanted, data_put, data_get},
+    {SECTION_DATA, 5, data_wanted, data_put, data_get},
     {SECTION_EXPECTATION, 7, expectation_wanted, expectation_put, expectation_get},
-    {SECTION_RENDERED, 2, rendered_wanted, rendered_put, rendered_get},
+    {SECTION_SLOT, 9, slots_wanted, slot_put, slot_get},
 };
 
 uint32_t sections_wanted(const struct assignment *assignment)

@@ -34,10 +34,23 @@
 #define HEADERS_BYTES_MAX 16384u         /* of one request; servers refuse more than 8 to 16 KiB */
 #define BODY_BYTES_MAX    32768u         /* all requests together must fit an assignment */
 #define DATA_FILES_MAX    8u             /* users, products, ...: more are a plan for two runs */
-#define EXPECTATIONS_MAX  128u           /* four for each of the requests */
-#define REDIRECTS_MAX     20u            /* as browsers do */
-#define STREAMS_MAX       1024u          /* on one connection; servers allow 100 to 256 */
-#define WEIGHT_MAX        1000000u       /* a share of one in a million is as fine as anyone asks */
+#define VARIABLES_MAX     64u            /* constants of a plan that people write by hand */
+#define SLOTS_MAX         512u     /* values that requests fill in: sixteen for each of them */
+#define EXPECTATIONS_MAX  128u     /* four for each of the requests */
+#define REDIRECTS_MAX     20u      /* as browsers do */
+#define STREAMS_MAX       1024u    /* on one connection; servers allow 100 to 256 */
+#define WEIGHT_MAX        1000000u /* a share of one in a million is as fine as anyone asks */
+
+/* Data files (coordinator/plan_data.c, agent/intake.c): in memory at the coordinator and in every
+ * agent, so of a size that a small container carries beside its work */
+#define DATA_BYTES_MAX      (64u * 1024u * 1024u)  /* of one: a million rows of 60 bytes */
+#define DATA_BYTES_MAX_ALL  (256u * 1024u * 1024u) /* of a plan's files together */
+#define DATA_COLUMNS_MAX    64u                    /* a table that people fill by hand or export */
+#define DATA_CELL_BYTES_MAX (16u * 1024u)          /* a body; more than a header or a path takes */
+#define DATA_PART_BYTES     (64u * 1024u) /* travels at once: a message that an agent takes */
+#define DATA_PARTS_ASKED    4u            /* under way at once: 2.5 MB a round trip of 100 ms */
+#define DATA_PARTS_A_TICK   256u /* that a coordinator sends: 160 MiB/s, and a tick stays in time */
+#define RENDERED_BYTES_MAX  (128u * 1024u) /* of one request: every worker keeps room for it */
 
 /* The load path (agent/) */
 #define BACKLOG_MAX               262144u /* requests due and waiting in a lane: 1 s at 262,144/s */
@@ -72,6 +85,7 @@
 #define LEASE_DRIFT 1.02
 
 static_assert(SAMPLE_BYTES_MAX < MESSAGE_BYTES_MAX, "a sample must fit in one message");
+static_assert(DATA_PART_BYTES < AGENT_MESSAGE_BYTES_MAX, "a part must fit in a message");
 static_assert(ASSIGNMENT_BYTES_MAX < AGENT_MESSAGE_BYTES_MAX,
               "an assignment must fit in a WELCOME");
 static_assert((uint64_t)AGENTS_MAX * CONCURRENCY_MAX * 1000u <= UINT64_MAX / 2,

@@ -131,14 +131,16 @@ static struct assignment with_all_sections(void)
     assignment.numbering = (struct assignment_numbering){true, UINT64_MAX};
     assignment.options = (struct assignment_options){true, 8, TEXT("echo"), TEXT("fast")};
     assignment.data_count = 1;
-    assignment.data[0] = (struct assignment_data){
-        TEXT("users"), DATA_UNIQUE, DATA_JSON_LINES, 1u << 20, {sha, sizeof sha}};
+    assignment.data[0] =
+        (struct assignment_data){TEXT("users"), DATA_UNIQUE, 1u << 20, {sha, sizeof sha}, NULL};
     assignment.expectation_count = 2;
     assignment.expectations[0] =
         (struct assignment_expectation){0, EXPECT_STATUS_CLASS, {0}, {0}, 200, 299};
     assignment.expectations[1] =
         (struct assignment_expectation){1, EXPECT_HEADER, TEXT("Server"), TEXT("x"), 0, 0};
-    assignment.requests[1].rendered = true;
+    assignment.slot_count = 2;
+    assignment.slots[0] = (struct assignment_slot){0, 3, SLOT_CELL, true, 0, 63, 0, 0};
+    assignment.slots[1] = (struct assignment_slot){1, 0, SLOT_RANDOM, false, 0, 0, 1, UINT64_MAX};
     return assignment;
 }
 
@@ -165,8 +167,10 @@ static void sections_come_back_as_they_went(void **state)
     assert_true(decoded.numbering.total == UINT64_MAX);
     assert_int_equal(decoded.data[0].order, DATA_UNIQUE);
     assert_int_equal(decoded.expectations[1].kind, EXPECT_HEADER);
-    assert_false(decoded.requests[0].rendered);
-    assert_true(decoded.requests[1].rendered);
+    assert_int_equal(decoded.slot_count, 2);
+    assert_int_equal(decoded.slots[0].column, 63);
+    assert_true(decoded.slots[0].encoded);
+    assert_true(decoded.slots[1].most == UINT64_MAX);
     assert_int_equal(encode(&decoded), count);
     assert_memory_equal(encoded, first, count);
 }
