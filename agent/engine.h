@@ -1,11 +1,14 @@
 /** Connections on one thread: connect, send, and be told what became of it; whatever makes the
  *  completions (io_uring, or epoll). Chosen once, when a pool is made.
  *
- *  An engine moves bytes and knows nothing of requests, deadlines or clocks. */
+ *  An engine moves bytes and knows nothing of requests, deadlines or clocks.
+ *
+ *  An error is an errno, or the class of failure that a decorator found: engine_error(). */
 #ifndef CLOBBER_AGENT_ENGINE_H
 #define CLOBBER_AGENT_ENGINE_H
 
 #include "common/base/error.h"
+#include "common/base/failure.h"
 #include "common/base/net.h"
 
 #include <stdbool.h>
@@ -28,12 +31,16 @@ struct connection {
     uint32_t watched;    /* epoll: the events it is registered for */
     const uint8_t *rest; /* epoll, borrowed: not yet taken by the kernel */
     size_t rest_count;
+    void *upper; /* a decorator: what it keeps of the connection */
 };
 
 /** What is told of a connection. Every one of these may connect, send on and close any connection.
  */
 struct engine_listener {
-    /** The end of engine connect(): 0, or the errno it failed with; then it is closed already. */
+    /** Only of engines that greet the target before they are connected: its machine has accepted,
+     *  now they do. NULL: nobody wants to know. */
+    void (*greeting)(void *context, struct connection *connection);
+    /** The end of engine connect(): 0, or the error it failed with; then it is closed already. */
     void (*connected)(void *context, struct connection *connection, int error);
     /** `count` more bytes of what was to be sent went out. */
     void (*sent)(void *context, struct connection *connection, size_t count);
@@ -81,6 +88,14 @@ struct engine_driver {
     /** Ends a wait(), now or next; from any thread. */
     void (*wake)(struct engine *engine);
 };
+
+#define ENGINE_ERRORS 65536 /* beyond every errno */
+
+/** What is told as an error when the class of the failure is known. */
+static inline int engine_error(enum failure failure)
+{
+    return ENGINE_ERRORS + (int)failure;
+}
 
 extern const struct engine_driver engine_epoll;
 #ifdef CLOBBER_URING

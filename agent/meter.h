@@ -25,7 +25,7 @@ struct phase_meter {
     uint64_t statuses[STATUS_COUNT];        /* index: status - STATUS_MIN */
     uint64_t statuses_failed[STATUS_COUNT]; /* of these, failed as FAILURE_STATUS */
     struct request_count *requests;         /* [request_count] */
-    struct histogram kinds[SAMPLE_REQUEST]; /* response, service, connect, first byte, send lag */
+    struct histogram kinds[SAMPLE_REQUEST]; /* response, service, connect, ... */
     struct histogram *request_histograms;   /* [request_count]: response */
 };
 

@@ -169,6 +169,8 @@ static void count_end(struct crew *crew, struct worker *worker, struct ending en
 /* Failures by name. An errno that has no class of its own is `other`. */
 static enum failure failure_of(int error, enum failure other)
 {
+    if (error >= ENGINE_ERRORS)
+        return (enum failure)(error - ENGINE_ERRORS);
     switch (error) {
     case ECONNREFUSED:
         return other == FAILURE_CONNECT_FAILED ? FAILURE_CONNECT_REFUSED : FAILURE_RESET;

@@ -144,12 +144,11 @@ static json_t *statuses_object(const struct report *report)
 
 static json_t *latency_object(const struct report *report)
 {
-    static const struct histogram none; /* of a stage that this version does not have */
     json_t *object = json_object();
     json_put(object, "response", json_latency(&report->kinds[SAMPLE_RESPONSE]));
     json_put(object, "service", json_latency(&report->kinds[SAMPLE_SERVICE]));
     json_put(object, "connect", json_latency(&report->kinds[SAMPLE_CONNECT]));
-    json_put(object, "tls", json_latency(&none));
+    json_put(object, "tls", json_latency(&report->kinds[SAMPLE_TLS]));
     json_put(object, "first_byte", json_latency(&report->kinds[SAMPLE_FIRST_BYTE]));
     return object;
 }

@@ -16,6 +16,8 @@ struct values {
 static_assert(sizeof(struct counters) == sizeof(struct values), "counts and nothing else");
 
 #define COUNTERS_FIELDS (VALUES - FAILURE_COUNT + 1u) /* the classes of failure are one field */
+#define FAILURES_LEAST  12u /* classes of minor version 0: up to FAILURE_SEND */
+static_assert(FAILURES_LEAST == FAILURE_SEND + 1, "new classes come at the end");
 
 static struct values values_of(const struct counters *counters)
 {
@@ -80,6 +82,18 @@ bool counters_monotone(const struct counters *newer, const struct counters *olde
     return true;
 }
 
+/* Classes grew at the end since the first version. Those that only a new kind of plan can meet are
+ * left out while they are 0, so that a peer which knows no such plan reads what it always read. */
+static void put_failed(const uint64_t *failed, struct wire_writer *writer)
+{
+    uint32_t count = FAILURE_COUNT;
+    while (count > FAILURES_LEAST && failed[count - 1] == 0)
+        count--;
+    wire_put_array(writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        wire_put_u64(writer, failed[i]);
+}
+
 void counters_encode(const struct counters *counters, struct wire_writer *writer)
 {
     wire_put_array(writer, COUNTERS_FIELDS);
@@ -87,9 +101,7 @@ void counters_encode(const struct counters *counters, struct wire_writer *writer
     wire_put_u64(writer, counters->not_started);
     wire_put_u64(writer, counters->started);
     wire_put_u64(writer, counters->ok);
-    wire_put_array(writer, FAILURE_COUNT);
-    for (size_t i = 0; i < FAILURE_COUNT; i++)
-        wire_put_u64(writer, counters->failed[i]);
+    put_failed(counters->failed, writer);
     wire_put_u64(writer, counters->timed_out);
     wire_put_u64(writer, counters->unwritten);
     wire_put_u64(writer, counters->bytes_sent);
@@ -116,7 +128,7 @@ static bool get_sum(struct wire_reader *reader, const char *name, uint64_t *sum,
 static bool get_failed(struct wire_reader *reader, uint64_t *failed, struct error *error)
 {
     uint32_t count;
-    if (!wire_get_array(reader, "failed", FAILURE_COUNT, FAILURE_COUNT, &count, error))
+    if (!wire_get_array(reader, "failed", FAILURES_LEAST, FAILURE_COUNT, &count, error))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         if (!get_count(reader, failure_word((enum failure)i), &failed[i], error))

@@ -24,6 +24,7 @@ enum sample_kind {
     SAMPLE_CONNECT,    /* connections made */
     SAMPLE_FIRST_BYTE, /* start to the first byte of the answer */
     SAMPLE_SEND_LAG,   /* due to start */
+    SAMPLE_TLS,        /* connections made to handshakes done; since minor version 2 */
     SAMPLE_REQUEST,    /* response of one request name: `request` tells which */
     SAMPLE_KINDS
 };

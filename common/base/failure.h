@@ -14,12 +14,21 @@ enum failure {
     FAILURE_TOO_LARGE,   /* header block, line or count past its bound */
     FAILURE_UNEXPECTED,  /* bytes that nobody asked for, an answer before its request */
     FAILURE_STATUS, /* an HTTP status not expected (by default 400 and up); shown as http_NNN */
-    FAILURE_EXPECTATION, /* the answer is whole but not what the plan expects */
-    FAILURE_SEND,        /* the kernel refused to send, for a reason other than those above */
+    FAILURE_EXPECTATION,     /* the answer is whole but not what the plan expects */
+    FAILURE_SEND,            /* the kernel refused to send, for a reason other than those above */
+    FAILURE_TLS_ISSUER,      /* the target's certificate is from nobody that is trusted */
+    FAILURE_TLS_EXPIRED,     /* ... or its time is over */
+    FAILURE_TLS_NAME,        /* ... or it is somebody else's */
+    FAILURE_TLS_CERTIFICATE, /* ... or it is refused for any other reason */
+    FAILURE_TLS_HANDSHAKE,   /* no handshake came about, for a reason other than those above */
+    FAILURE_TLS_RECORD,      /* a connection broke TLS once it was made */
     FAILURE_COUNT
 };
 
 /** The word for `failure`, e.g. "connect_refused". Static. */
 const char *failure_word(enum failure failure);
+/** What to tell people of a class that ends a run before it began and whose word does not say it
+ *  all, as a sentence without its full stop; NULL: the word is enough. Static. */
+const char *failure_sentence(enum failure failure);
 
 #endif

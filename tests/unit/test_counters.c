@@ -32,6 +32,15 @@ static struct counters example(void)
     };
 }
 
+static size_t encoded_count(const struct counters *counters)
+{
+    uint8_t bytes[512];
+    struct wire_writer writer;
+    wire_writer_init(&writer, bytes, sizeof bytes);
+    counters_encode(counters, &writer);
+    return writer.length;
+}
+
 static bool decodes(const struct counters *counters, struct counters *decoded, struct error *error)
 {
     uint8_t bytes[512];
@@ -106,6 +115,24 @@ static void decode_gives_back_every_field(void **state)
     assert_memory_equal(&decoded, &counters, sizeof counters);
 }
 
+static void classes_that_grew_since_travel_only_when_they_count(void **state)
+{
+    (void)state;
+    struct counters plain = example(), with_tls = example();
+    plain.failed[FAILURE_SEND + 1] = 0;
+    with_tls.started += 3, with_tls.planned += 3;
+    with_tls.failed[FAILURE_TLS_EXPIRED] = 3;
+    struct counters decoded;
+    struct error error = {0};
+
+    assert_true(decodes(&plain, &decoded, &error));
+    size_t least = encoded_count(&plain);
+    assert_true(decodes(&with_tls, &decoded, &error));
+
+    assert_int_equal(decoded.failed[FAILURE_TLS_EXPIRED], 3);
+    assert_int_equal(encoded_count(&with_tls), least + FAILURE_TLS_EXPIRED - FAILURE_SEND);
+}
+
 struct rule_case {
     const char *name;
     struct counters counters;
@@ -163,6 +190,7 @@ int main(void)
         cmocka_unit_test(since_undoes_add),
         cmocka_unit_test(monotone_holds_for_equals_and_fails_for_any_field_that_falls),
         cmocka_unit_test(decode_gives_back_every_field),
+        cmocka_unit_test(classes_that_grew_since_travel_only_when_they_count),
     };
     struct CMUnitTest rules[COUNT(rule_cases)];
     for (size_t i = 0; i < COUNT(rule_cases); i++) {
