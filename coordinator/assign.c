@@ -125,8 +125,9 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
         .concurrency_max = plan->concurrency_max,
         .rate_max_per_s = rate_max(plan),
     };
-    snprintf(assignment.workload, sizeof assignment.workload, "%s",
-             plan->scheme == SCHEME_HTTP ? "http1" : "tcp");
+    static const char *const workloads[] = {
+        [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};
+    snprintf(assignment.workload, sizeof assignment.workload, "%s", workloads[plan->scheme]);
     snprintf(assignment.host, sizeof assignment.host, "%s", plan->host);
     fill_requests(plan, &assignment);
     char *buffer = NULL;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum plan_scheme { SCHEME_HTTP, SCHEME_TCP };
+enum plan_scheme { SCHEME_HTTP, SCHEME_TCP, SCHEME_REDIS };
 enum on_loss { ON_LOSS_REDISTRIBUTE, ON_LOSS_ABORT, ON_LOSS_HOLD };
 
 /** One kind of request of the mix. All strings are owned by the plan and never NULL. */
@@ -27,8 +27,8 @@ struct plan_request {
     char *body;    /* body_bytes of it; may hold any byte */
     uint32_t body_bytes;
     uint16_t expect_status; /* 0: any below 400 */
-    /* tcp */
-    char *send; /* send_bytes of it; none: connect and close */
+    /* tcp, redis */
+    char *send; /* send_bytes of it; tcp: none: connect and close; redis: the command in RESP */
     uint32_t send_bytes;
     char *expect_prefix; /* expect_prefix_bytes of it; none: any answer of at least one byte */
     uint32_t expect_prefix_bytes;

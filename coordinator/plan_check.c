@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/limits.h"
 #include "common/base/units.h"
+#include "coordinator/plan_command.h"
 #include "coordinator/plan_headers.h"
 
 #include <stdio.h>
@@ -19,6 +20,8 @@ static_assert(REQUEST_NAMES_MAX * REQUEST_OVERHEAD_BYTES + ASSIGNMENT_OVERHEAD_B
 
 /* What a warm-up leaves, so that one tick at least sees it. */
 #define MEASURED_NS_MIN (2 * TICK_MS * NS_PER_MS)
+
+#define COMMAND_NAME_BYTES 64u /* a longer one is no help on a screen */
 
 static const char *const empty = "";
 
@@ -140,7 +143,26 @@ static void check_fleet(struct reading *reading, const struct node *root)
     }
 }
 
-/* "GET /path", or "request 2". */
+/* "GET key", or "GET" where that would be no name on a screen. False: not even that. */
+static bool name_command(const struct plan_request *request, char *name, size_t name_bytes)
+{
+    const char *at = request->send;
+    const char *end = at + request->send_bytes;
+    size_t length = 0;
+    uint32_t count = 0;
+    name[0] = '\0';
+    for (struct command_word word; command_next(&at, end, &word); count++) {
+        bool fits = length + 1 + word.bytes < name_bytes && word.bytes > 0 &&
+                    !plan_text_is_unsafe(word.text, word.bytes);
+        if (!fits)
+            return count > 0;
+        length += (size_t)snprintf(name + length, name_bytes - length, "%s%.*s",
+                                   count > 0 ? " " : "", (int)word.bytes, word.text);
+    }
+    return count > 0;
+}
+
+/* "GET /path", "GET key", or "request 2". */
 static void name_request(struct reading *reading, uint32_t index, struct place place)
 {
     struct plan_request *request = &reading->plan->requests[index];
@@ -149,7 +171,8 @@ static void name_request(struct reading *reading, uint32_t index, struct place p
         return;
     if (request->method != NULL && request->path != NULL)
         snprintf(name, sizeof name, "%s %s", request->method, request->path);
-    else
+    else if (reading->plan->scheme != SCHEME_REDIS ||
+             !name_command(request, name, COMMAND_NAME_BYTES))
         snprintf(name, sizeof name, "request %u", index + 1);
     plan_put_text(reading, &request->name, name, strlen(name), place);
 }
@@ -206,7 +229,8 @@ static void check_request(struct reading *reading, uint32_t index, struct place 
     }
 }
 
-/* Without requests: one GET of the target's own path; of a tcp target: connect and close. */
+/* Without requests: one GET of the target's own path; of a tcp target: connect and close; of
+ * Redis: one PING. */
 static void add_default_request(struct reading *reading, struct place place)
 {
     struct plan *plan = reading->plan;
@@ -216,6 +240,10 @@ static void add_default_request(struct reading *reading, struct place place)
     if (plan->scheme == SCHEME_HTTP) {
         plan_put_text(reading, &request->method, "GET", strlen("GET"), place);
         plan_put_text(reading, &request->path, plan->target_path, strlen(plan->target_path), place);
+    } else if (plan->scheme == SCHEME_REDIS) {
+        static const char ping[] = "*1\r\n$4\r\nPING\r\n";
+        plan_put_text(reading, &request->send, ping, strlen(ping), place);
+        request->send_bytes = sizeof ping - 1;
     }
 }
 
@@ -253,8 +281,12 @@ static void check_requests(struct reading *reading, const struct node *root)
     } else if (list->kind == NODE_LIST) {
         const struct node *node = list->first;
         for (uint32_t i = 0; i < reading->plan->request_count; i++, node = node->next) {
-            if (node->kind == NODE_MAP)
-                check_request(reading, i, node->place);
+            if (node->kind != NODE_MAP)
+                continue;
+            if (reading->plan->scheme == SCHEME_REDIS && node_find(node, "command") == NULL)
+                plan_errors_add(reading->errors, ERROR_PLAN, node->place,
+                                "a request without a command; give one, as in command: GET key");
+            check_request(reading, i, node->place);
         }
     }
     check_size(reading, root);

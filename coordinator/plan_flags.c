@@ -216,6 +216,8 @@ static void put_request(struct reading *reading, const struct plan_flags *flags)
         put_http(reading, flags);
     else if (flags->method != NULL || flags->header_count > 0 || flags->body != NULL)
         usage(reading, "-m, -H and -b go with an http:// target; leave them out");
+    else if (plan->scheme == SCHEME_REDIS)
+        put_text(reading, "requests.command", "PING", &plan->requests[0]);
 }
 
 struct plan *plan_from_flags(const struct plan_flags *flags, struct plan_errors *errors)

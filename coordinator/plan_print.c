@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/units.h"
+#include "coordinator/plan_command.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_table.h"
 #include "coordinator/yaml.h"
@@ -146,6 +147,17 @@ static void print_headers(const char *headers, FILE *stream)
     fputs("}", stream);
 }
 
+static void print_command(const char *bytes, uint32_t byte_count, FILE *stream)
+{
+    const char *end = bytes + byte_count;
+    const char *separator = "[";
+    for (struct command_word word; command_next(&bytes, end, &word); separator = ", ") {
+        fputs(separator, stream);
+        print_text(word.text, word.bytes, stream);
+    }
+    fputs("]", stream);
+}
+
 static void print_duration(uint64_t duration_ns, FILE *stream)
 {
     char text[UNITS_TEXT_BYTES];
@@ -177,6 +189,9 @@ static void print_value(const struct printer *printer, const struct plan_key *ke
         break;
     case PLAN_BYTES:
         print_text(text_of(key, object), count_of(key, object), stream);
+        break;
+    case PLAN_COMMAND:
+        print_command(text_of(key, object), count_of(key, object), stream);
         break;
     case PLAN_METHOD:
         print_text(((const struct plan_request *)object)->path,
@@ -242,6 +257,7 @@ static bool is_present(const struct plan *plan, const struct plan_key *key, cons
         return false;
     case PLAN_LIST:
     case PLAN_BYTES:
+    case PLAN_COMMAND:
         return count_of(key, object) > 0;
     case PLAN_HEADERS:
         return text_of(key, object)[0] != '\0';

@@ -27,7 +27,7 @@ static const struct plan_key keys[] = {
      .preset_words = "the file's name",
      .doc = "The name of the run, on screens and in the name of its folder."},
     {.path = "target", .type = PLAN_TARGET, .required = true, .minimum = 1, .maximum = 8192, FIELD(plan, target),
-     .doc = "What is loaded. Port 80 unless an http:// target names one."},
+     .doc = "What is loaded. Port 80 unless an http:// target names one, 6379 unless a redis:// target does."},
 
     {.path = "goal", .type = PLAN_MAP, .required = true, .doc = "What to reach: exactly one of `hold`, `concurrency` and `maximize`."},
     {.path = "goal.hold", .type = PLAN_RATE, .minimum = 0.01, .maximum = RATE_PER_S_MAX, FIELD(plan, schedule.value),
@@ -95,9 +95,9 @@ static const struct plan_key keys[] = {
     {.path = "requests", .type = PLAN_LIST, .minimum = 1, .maximum = REQUEST_NAMES_MAX,
      FIELD(plan, requests), COUNTED_BY(plan, request_count),
      .element = PLAN_MAP, .element_bytes = sizeof(struct plan_request),
-     .preset_words = "one GET of the target's path; tcp: connect and close", .doc = "The mix."},
+     .preset_words = "one GET of the target's path; tcp: connect and close; redis: PING", .doc = "The mix."},
     {.path = "requests.name", .type = PLAN_TEXT, .minimum = 1, .maximum = NAME_BYTES_MAX, FIELD(plan_request, name),
-     .preset_words = "method and path; tcp: `request N`", .doc = "Its name in the result; each once."},
+     .preset_words = "method and path; redis: its words; tcp: `request N`", .doc = "Its name in the result; each once."},
     {.path = "requests.weight", .type = PLAN_COUNT, .minimum = 1, .maximum = WEIGHT_MAX, .preset = "1",
      FIELD(plan_request, weight), .doc = "Its share of the mix, against the sum of all weights."},
     {.path = "requests.get", .type = PLAN_METHOD, .when = WHEN_HTTP, .minimum = 1, .maximum = 8192,
@@ -116,13 +116,16 @@ static const struct plan_key keys[] = {
     {.path = "requests.send", .type = PLAN_BYTES, .when = WHEN_TCP, .minimum = 1, .maximum = BODY_BYTES_MAX,
      FIELD(plan_request, send), COUNTED_BY(plan_request, send_bytes), .preset_words = "connect and close",
      .doc = "What is sent, such as `\"PING\\r\\n\"` (double quotes: with escapes)."},
+    {.path = "requests.command", .type = PLAN_COMMAND, .when = WHEN_REDIS, .minimum = 1, .maximum = BODY_BYTES_MAX,
+     FIELD(plan_request, send), COUNTED_BY(plan_request, send_bytes), .preset_words = "PING",
+     .doc = "The command: `SET key \"a value\"`, or its words as a list: `[SET, key, a value]`."},
     {.path = "requests.expect", .type = PLAN_MAP, .doc = "What makes an answer a good one."},
     {.path = "requests.expect.status", .type = PLAN_COUNT, .when = WHEN_HTTP, .minimum = 100, .maximum = 599,
      FIELD(plan_request, expect_status), .preset_words = "any below 400", .doc = "This status and no other."},
-    {.path = "requests.expect.prefix", .type = PLAN_BYTES, .when = WHEN_TCP, .minimum = 1, .maximum = 4096,
+    {.path = "requests.expect.prefix", .type = PLAN_BYTES, .when = WHEN_BYTES, .minimum = 1, .maximum = 4096,
      FIELD(plan_request, expect_prefix), COUNTED_BY(plan_request, expect_prefix_bytes),
-     .preset_words = "any answer", .doc = "The answer begins with this text."},
-    {.path = "requests.reconnect", .type = PLAN_BOOL, .when = WHEN_TCP, .preset = "false", FIELD(plan_request, reconnect),
+     .preset_words = "any answer; redis: none that is an error", .doc = "The answer begins with this text, as it comes over the network."},
+    {.path = "requests.reconnect", .type = PLAN_BOOL, .when = WHEN_BYTES, .preset = "false", FIELD(plan_request, reconnect),
      .doc = "A new connection for each request."},
 
     {.path = "thresholds", .type = PLAN_LIST, .minimum = 0, .maximum = THRESHOLDS_MAX, FIELD(plan, thresholds),
@@ -211,6 +214,10 @@ bool plan_key_applies(const struct plan_key *key, const struct plan *plan, bool 
         return plan->scheme == SCHEME_HTTP;
     case WHEN_TCP:
         return plan->scheme == SCHEME_TCP;
+    case WHEN_REDIS:
+        return plan->scheme == SCHEME_REDIS;
+    case WHEN_BYTES:
+        return plan->scheme != SCHEME_HTTP;
     case WHEN_HOLD:
         return plan->goal == GOAL_HOLD;
     case WHEN_MAXIMIZE:
@@ -232,6 +239,10 @@ const char *plan_when_words(enum plan_when when)
         return "an http:// target";
     case WHEN_TCP:
         return "a tcp:// target";
+    case WHEN_REDIS:
+        return "a redis:// target";
+    case WHEN_BYTES:
+        return "a tcp:// or redis:// target";
     case WHEN_HOLD:
         return "goal.hold";
     case WHEN_MAXIMIZE:
@@ -323,6 +334,9 @@ const char *plan_key_allowed(const struct plan_key *key, const struct plan *plan
     case PLAN_BYTES:
         snprintf(text, text_bytes, "text of %.0f to %.0f bytes", key->minimum, key->maximum);
         break;
+    case PLAN_COMMAND:
+        snprintf(text, text_bytes, "a command such as GET key, or a list of its words");
+        break;
     case PLAN_COUNT:
         snprintf(text, text_bytes, "a whole number from %.0f to %.0f", key->minimum, key->maximum);
         break;
@@ -355,7 +369,8 @@ const char *plan_key_allowed(const struct plan_key *key, const struct plan *plan
         allow_stage_to(plan, text, text_bytes);
         break;
     case PLAN_TARGET:
-        snprintf(text, text_bytes, "http://HOST[:PORT][/PATH] or tcp://HOST:PORT");
+        snprintf(text, text_bytes,
+                 "http://HOST[:PORT][/PATH], tcp://HOST:PORT or redis://HOST[:PORT]");
         break;
     case PLAN_METHOD:
         snprintf(text, text_bytes, "a path that begins with '/', of at most %.0f bytes",

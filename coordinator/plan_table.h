@@ -14,6 +14,7 @@ enum plan_type {
     PLAN_VERSION,   /* its preset and nothing else; not stored */
     PLAN_TEXT,      /* char *; bytes */
     PLAN_BYTES,     /* char * and a count; any character */
+    PLAN_COMMAND,   /* char * and a count: a Redis command in RESP */
     PLAN_COUNT,     /* a whole number: uint16_t, uint32_t or uint64_t */
     PLAN_DURATION,  /* uint64_t; ns */
     PLAN_SHARE,     /* double; 0 to 1 */
@@ -36,6 +37,8 @@ enum plan_when {
     WHEN_ALWAYS,
     WHEN_HTTP,
     WHEN_TCP,
+    WHEN_REDIS,
+    WHEN_BYTES, /* a target that takes bytes and gives bytes: tcp, redis */
     WHEN_HOLD,
     WHEN_MAXIMIZE,
     WHEN_CONSTANT, /* the goal is one value */

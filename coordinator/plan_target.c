@@ -9,10 +9,19 @@
 #include <strings.h>
 
 #define SHOWN_BYTES    96 /* so much of a target is repeated in a sentence */
-#define HTTP_PORT      80
 #define LETTERS_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-static const char *const later_schemes[] = {"https", "tls", "redis", "rediss", "h2", "h2c", "ws"};
+static const struct {
+    const char *name;
+    enum plan_scheme scheme;
+    uint16_t port; /* when the target names none; 0: it has to */
+} schemes[] = {
+    {"http", SCHEME_HTTP, 80},
+    {"tcp", SCHEME_TCP, 0},
+    {"redis", SCHEME_REDIS, 6379},
+};
+
+static const char *const later_schemes[] = {"https", "tls", "rediss", "h2", "h2c", "ws"};
 
 /* `text` and why not: `reason` ends the sentence. */
 static bool target_mistake(const char *text, struct place place, struct error *error,
@@ -23,34 +32,39 @@ static bool target_mistake(const char *text, struct place place, struct error *e
                      units_show_outside(text, shown, sizeof shown), reason);
 }
 
-/* The scheme, in any case of letters; `*rest` is behind "://". */
+static bool is_scheme(const char *name, const char *text, size_t length)
+{
+    return strlen(name) == length && strncasecmp(text, name, length) == 0;
+}
+
+/* The scheme, in any case of letters, and its port; `*rest` is behind "://". */
 static bool read_scheme(const char *text, const char **rest, struct target *target,
                         struct place place, struct error *error)
 {
     const char *end = strstr(text, "://");
     if (end == NULL) {
-        return target_mistake(text, place, error,
-                              "it begins with http:// or tcp://, as in http://127.0.0.1:8080");
+        return target_mistake(
+            text, place, error,
+            "it begins with http://, tcp:// or redis://, as in http://127.0.0.1:8080");
     }
     size_t length = (size_t)(end - text);
     *rest = end + strlen("://");
-    if (length == 4 && strncasecmp(text, "http", length) == 0) {
-        target->scheme = SCHEME_HTTP;
-        return true;
-    }
-    if (length == 3 && strncasecmp(text, "tcp", length) == 0) {
-        target->scheme = SCHEME_TCP;
-        return true;
-    }
-    for (size_t i = 0; i < COUNT(later_schemes); i++) {
-        if (strlen(later_schemes[i]) == length &&
-            strncasecmp(text, later_schemes[i], length) == 0) {
-            return target_mistake(
-                text, place, error,
-                "its scheme is not built in this release: give http:// or tcp://");
+    for (size_t i = 0; i < COUNT(schemes); i++) {
+        if (is_scheme(schemes[i].name, text, length)) {
+            target->scheme = schemes[i].scheme;
+            target->port = schemes[i].port;
+            return true;
         }
     }
-    return target_mistake(text, place, error, "its scheme is unknown: give http:// or tcp://");
+    for (size_t i = 0; i < COUNT(later_schemes); i++) {
+        if (is_scheme(later_schemes[i], text, length)) {
+            return target_mistake(
+                text, place, error,
+                "its scheme is not built in this release: give http://, tcp:// or redis://");
+        }
+    }
+    return target_mistake(text, place, error,
+                          "its scheme is unknown: give http://, tcp:// or redis://");
 }
 
 /* A name, an IPv4 address, or an IPv6 address in brackets; `*rest` is behind it. NULL: it is good.
@@ -80,9 +94,8 @@ static const char *read_host(const char *authority, const char **rest, struct ta
 /* ":8080" or nothing. */
 static const char *read_port(const char *text, const char *end, struct target *target)
 {
-    target->port = HTTP_PORT;
     if (text == end)
-        return target->scheme == SCHEME_HTTP ? NULL : "it has no port: give tcp://HOST:PORT";
+        return target->port > 0 ? NULL : "it has no port: give tcp://HOST:PORT";
     if (*text != ':')
         return "its host has a character that no host has: give a name, an IPv4 address or [IPv6]";
     uint32_t port = 0;
@@ -111,6 +124,8 @@ static const char *read_path(const char *path, struct target *target)
 {
     if (target->scheme == SCHEME_TCP)
         return *path == '\0' ? NULL : "there is more behind the port: give tcp://HOST:PORT";
+    if (target->scheme == SCHEME_REDIS)
+        return *path == '\0' ? NULL : "there is more behind the port: give redis://HOST[:PORT]";
     if (*path == '\0')
         return NULL;
     if (*path != '/')

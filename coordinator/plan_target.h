@@ -14,7 +14,8 @@ struct target {
     const char *path; /* path and query: within the text that was read, or "/" */
 };
 
-/** Takes `text` apart: "http://HOST[:PORT][/PATH]" or "tcp://HOST:PORT". False: ERROR_PLAN. */
+/** Takes `text` apart: "http://HOST[:PORT][/PATH]", "tcp://HOST:PORT" or "redis://HOST[:PORT]".
+ * False: ERROR_PLAN. */
 bool target_read(const char *text, struct target *target, struct place place, struct error *error);
 
 /** What is wrong with `path` as the target of an HTTP request, as the end of a sentence, or NULL.

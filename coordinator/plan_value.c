@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/units.h"
+#include "coordinator/plan_command.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_target.h"
 #include "coordinator/plan_threshold.h"
@@ -354,6 +355,36 @@ static bool read_headers(struct reading *reading, const struct plan_key *key,
                            HEADERS_BYTES_MAX);
 }
 
+static bool read_command(struct reading *reading, const struct plan_key *key,
+                         const struct node *node, void *object)
+{
+    char **field = plan_key_field(key, object);
+    if (is_empty(node) || node->kind == NODE_MAP || node->kind == NODE_REFUSED)
+        return plan_mistake(reading, key, node);
+    for (const struct node *word = node->kind == NODE_LIST ? node->first : node; word != NULL;
+         word = word->next) {
+        if (word->kind == NODE_SCALAR && !refuse_later(reading, key, word))
+            return false;
+        if (node->kind == NODE_SCALAR)
+            break;
+    }
+    size_t byte_count = 0;
+    char *bytes = NULL;
+    const char *mistake = command_read(node, &bytes, &byte_count);
+    if (mistake == NULL && !in_range(key, (double)byte_count))
+        mistake = "it is too long";
+    if (mistake != NULL) {
+        char shown[2 * SHOWN_BYTES];
+        free(bytes);
+        return plan_errors_add(reading->errors, ERROR_PLAN, node->place, "%s is %s; %s", key->path,
+                               node_shown(node, shown, sizeof shown), mistake);
+    }
+    free(*field);
+    *field = bytes;
+    *plan_key_count(key, object) = (uint32_t)byte_count;
+    return true;
+}
+
 static bool read_threshold(struct reading *reading, const struct node *node,
                            struct threshold *threshold)
 {
@@ -419,6 +450,8 @@ bool plan_value_read(struct reading *reading, const struct plan_key *key, const 
 {
     if (key->type == PLAN_HEADERS)
         return read_headers(reading, key, node, plan_key_field(key, object));
+    if (key->type == PLAN_COMMAND)
+        return read_command(reading, key, node, object);
     if (key->type == PLAN_LATER) {
         return plan_errors_add(reading->errors, ERROR_PLAN, node->key_place,
                                "%s is not built in this release; %s", key->path, key->doc);

@@ -58,6 +58,8 @@
 #define RESPONSE_LINE_BYTES_MAX   16384u  /* one header line */
 #define RESPONSE_HEADERS_MAX      256u    /* header lines in one block */
 #define RESPONSE_INTERIM_MAX      32u /* 1xx answers before the real one; a storm is an attack */
+#define REPLY_VALUES_MAX          (1u << 24) /* of Redis: values still to come; more take seconds */
+#define REPLY_STRING_BYTES_MAX    (512u << 20) /* Redis' own proto-max-bulk-len */
 
 /* The library (common/clobber.c): beyond what one process can do, and so small that every product
  * of two of them is finite */

@@ -170,6 +170,44 @@ static void plan_of_tcp_sends_and_expects(void **state)
     plan_destroy(plan);
 }
 
+static void plan_of_redis_has_commands(void **state)
+{
+    (void)state;
+    struct plan *plan = read_plan("version: 1\ntarget: redis://cache\n"
+                                  "goal: {hold: 90/min}\nduration: 10s\n"
+                                  "requests:\n"
+                                  "  - command: SET key 'a \"b\" c'  \n"
+                                  "  - command: [GET, k, \"\", \"x\\r\\ny\", 7]\n"
+                                  "    reconnect: true\n"
+                                  "  - {command: 'ECHO \"\\r\\n\\\"\"', expect: {prefix: $3}}\n");
+
+    assert_int_equal(plan->scheme, SCHEME_REDIS);
+    assert_int_equal(plan->port, 6379);
+    assert_string_equal(plan->requests[0].send,
+                        "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$7\r\na \"b\" c\r\n");
+    assert_string_equal(plan->requests[0].name, "SET key a \"b\" c");
+    assert_string_equal(plan->requests[1].send,
+                        "*5\r\n$3\r\nGET\r\n$1\r\nk\r\n$0\r\n\r\n$4\r\nx\r\ny\r\n$1\r\n7\r\n");
+    assert_string_equal(plan->requests[1].name, "GET k");
+    assert_true(plan->requests[1].reconnect);
+    assert_string_equal(plan->requests[2].send, "*2\r\n$4\r\nECHO\r\n$3\r\n\r\n\"\r\n");
+    assert_int_equal(plan->requests[2].expect_prefix_bytes, 2);
+    plan_destroy(plan);
+}
+
+static void plan_of_redis_without_requests_pings(void **state)
+{
+    (void)state;
+    struct plan *plan = read_plan("version: 1\ntarget: redis://[::1]:7000\n"
+                                  "goal: {hold: 90/min}\nduration: 10s\n");
+
+    assert_int_equal(plan->port, 7000);
+    assert_int_equal(plan->request_count, 1);
+    assert_string_equal(plan->requests[0].name, "PING");
+    assert_string_equal(plan->requests[0].send, "*1\r\n$4\r\nPING\r\n");
+    plan_destroy(plan);
+}
+
 static void plan_of_stages_takes_their_sum(void **state)
 {
     (void)state;
@@ -400,6 +438,10 @@ static const struct {
     {"printed_plan_of_a_search_with_bounds_reads_back",
      HEAD "goal: {maximize: throughput, while: [latency.p(99.9)<=20ms, 'errors.rate < 0.5%']}\n"
           "duration: 30s\n"},
+    {"printed_plan_of_redis_reads_back",
+     "version: 1\ntarget: redis://h\ngoal: {hold: 5/s}\nduration: 10s\n"
+     "requests: [{command: 'SET a \"b\\n\\\" é\"'}, {command: [GET, \"\", \"\\0\", null, true, "
+     "7]}]\n"},
     {"printed_plan_of_tcp_reads_back",
      "version: 1\ntarget: tcp://h:1\ngoal: {concurrency: 7}\nduration: 25h\n"
      "http: {timeout: 123456us}\n"
@@ -719,6 +761,8 @@ int main(void)
         cmocka_unit_test(plan_without_requests_gets_the_path_of_its_target),
         cmocka_unit_test(plan_takes_everything_the_contract_shows),
         cmocka_unit_test(plan_of_tcp_sends_and_expects),
+        cmocka_unit_test(plan_of_redis_has_commands),
+        cmocka_unit_test(plan_of_redis_without_requests_pings),
         cmocka_unit_test(plan_of_stages_takes_their_sum),
         cmocka_unit_test(stages_of_a_concurrency_are_workers),
         cmocka_unit_test(printed_plan_is_in_full_with_its_defaults),

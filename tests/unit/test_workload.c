@@ -60,7 +60,8 @@ static struct outcome play(const struct assignment *assignment, const char *answ
     return seen;
 }
 
-#define GET "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+#define PING "*1\r\n$4\r\nPING\r\n"
+#define GET  "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 struct answer_case {
     const char *name;
@@ -115,6 +116,27 @@ static const struct answer_case answer_cases[] = {
     {"tcp_half_an_echo_is_waited_for", "tcp", "abc", "", "ab", .outcome = FEED_MORE},
     {"tcp_a_close_breaks_an_answer", "tcp", "abc", "", "ab", .outcome = FEED_FAILED,
      .failure = FAILURE_CLOSED, .close = true},
+    {"redis_a_line_is_an_answer", "redis", PING, "", "+PONG\r\n", .outcome = FEED_DONE, .ok = true,
+     .reusable = true},
+    {"redis_a_list_is_one_answer", "redis", PING, "", "*2\r\n$1\r\na\r\n:1\r\n",
+     .outcome = FEED_DONE, .ok = true, .reusable = true},
+    {"redis_an_error_fails_its_request_alone", "redis", PING, "", "-ERR x\r\n",
+     .outcome = FEED_DONE, .failure = FAILURE_EXPECTATION, .reusable = true},
+    {"redis_an_error_may_be_expected", "redis", PING, "-WRONGTYPE", "-WRONGTYPE x\r\n",
+     .outcome = FEED_DONE, .ok = true, .reusable = true},
+    {"redis_an_answer_begins_with_the_prefix", "redis", PING, "$1\r\nx", "$1\r\nx\r\n",
+     .outcome = FEED_DONE, .ok = true, .reusable = true},
+    {"redis_another_answer_is_not_expected", "redis", PING, "$1\r\nx", "$1\r\ny\r\n",
+     .outcome = FEED_DONE, .failure = FAILURE_EXPECTATION, .reusable = true},
+    {"redis_a_shorter_answer_is_not_expected", "redis", PING, "+PONG\r\n.", "+PONG\r\n",
+     .outcome = FEED_DONE, .failure = FAILURE_EXPECTATION, .reusable = true},
+    {"redis_half_an_answer_is_waited_for", "redis", PING, "", "$2\r\na", .outcome = FEED_MORE},
+    {"redis_broken_bytes_fail", "redis", PING, "", "HTTP/1.1", .outcome = FEED_FAILED,
+     .failure = FAILURE_MALFORMED},
+    {"redis_a_close_breaks_an_answer", "redis", PING, "", "$2\r\na", .outcome = FEED_FAILED,
+     .failure = FAILURE_CLOSED, .close = true},
+    {"redis_reconnect_reuses_nothing", "redis", PING, "", "+PONG\r\n", .outcome = FEED_DONE,
+     .ok = true, .reconnect = true},
     {"tcp_reconnect_reuses_nothing", "tcp", "abc", "", "abc", .outcome = FEED_DONE, .ok = true,
      .reconnect = true},
 };
@@ -149,6 +171,7 @@ static void workload_find_knows_its_rows_and_no_other(void **state)
     (void)state;
     assert_ptr_equal(workload_find("http1"), &workload_http1);
     assert_ptr_equal(workload_find("tcp"), &workload_tcp);
+    assert_ptr_equal(workload_find("redis"), &workload_redis);
     assert_null(workload_find("http"));
     assert_null(workload_find(""));
 }

@@ -1,0 +1,42 @@
+"""Redis is spoken to as itself, and its own count of commands is the ledger's."""
+
+from support import BUSY, Case, RATE, TOLERANCE, again_if_it_stood_still, unittest
+
+
+class Redis(Case):
+    @again_if_it_stood_still
+    def test_each_command_is_counted_once_by_redis_and_by_the_ledger(self):
+        redis = self.redis()
+        plan = self.write("plan.yaml", f"""
+version: 1
+target: redis://127.0.0.1:{redis.port}
+goal: {{hold: {RATE}/s, {TOLERANCE}}}
+duration: 4s
+seed: 7
+requests:
+  - {{command: SET "a key" value, weight: 2, name: set}}
+  - {{command: [GET, a key], weight: 6, name: get, expect: {{prefix: $5}}}}
+  - {{command: LPUSH "a key" x, weight: 1, name: wrong}}
+  - {{command: ECHO "two\\r\\nlines", reconnect: true, name: echo}}
+""")
+        run = self.clobber("run", plan, "--quiet", "--out", self.path("out"))
+        self.finish(run, 4, 0)
+
+        result = self.result()
+        ledger = result["ledger"]
+        self.assert_balanced(result)
+        self.assertEqual(ledger["in_flight_at_end"], 0)
+        self.assertEqual(ledger["timed_out"], 0)
+        requests = {request["name"]: request for request in result["requests"]}
+        counted = {name: requests[name]["ok"] + requests[name]["failed"] for name in requests}
+        self.assertEqual(sum(counted.values()), ledger["started"])
+        for name, command in (("set", "set"), ("get", "get"), ("wrong", "lpush"), ("echo", "echo")):
+            self.assertEqual(redis.calls(command), counted[name], name)
+        # A list operation on a string is an error of each such request and of no other; a GET may come before the first SET.
+        self.assertEqual(requests["wrong"]["ok"], 0)
+        self.assertEqual(requests["set"]["failed"] + requests["echo"]["failed"], 0)
+        self.assertLessEqual(requests["get"]["failed"], counted["get"] * BUSY)
+
+
+if __name__ == "__main__":
+    unittest.main()
