@@ -1,5 +1,8 @@
-/* Requests as bytes once made by the coordinator, responses judged by their status. */
+/* Requests as bytes once made by the coordinator, slots filled in; responses judged by their
+ * status.
+ */
 #include "agent/http1.h"
+#include "agent/template.h"
 #include "agent/workload.h"
 #include "common/base/check.h"
 
@@ -7,6 +10,7 @@
 
 struct configuration {
     const struct assignment *assignment; /* borrowed */
+    struct templates *templates;
 };
 
 /* Lives in the words of a workload_state: hence may_alias. */
@@ -33,12 +37,24 @@ static void *http1_configure(const struct assignment *assignment, struct error *
         return NULL;
     }
     configuration->assignment = assignment;
-    return configuration;
+    configuration->templates = templates_create(assignment, error);
+    if (configuration->templates != NULL)
+        return configuration;
+    free(configuration);
+    return NULL;
 }
 
-static void http1_release(void *configuration)
+static void http1_release(void *memory)
 {
+    struct configuration *configuration = memory;
+    templates_destroy(configuration->templates);
     free(configuration);
+}
+
+static size_t http1_room_bytes(const void *shared)
+{
+    const struct configuration *configuration = shared;
+    return templates_room_bytes(configuration->templates);
 }
 
 static bool http1_reuses(const void *shared, uint32_t kind)
@@ -59,9 +75,11 @@ static void http1_begin_request(const void *shared, const struct workload_turn *
     struct state *state = (struct state *)memory;
     state->request = request;
     http1_begin(&state->response, assignment->requests[request].head);
+    struct assignment_bytes whole =
+        templates_render(configuration->templates, request, turn->index, turn->room);
     *out = (struct workload_request){
-        .bytes = assignment->requests[request].bytes,
-        .byte_count = assignment->requests[request].byte_count,
+        .bytes = whole.bytes,
+        .byte_count = whole.count,
         .expects_answer = true,
         .close_after = !assignment->keep_alive,
     };
@@ -120,6 +138,7 @@ const struct workload workload_http1 = {
     .name = "http1",
     .configure = http1_configure,
     .release = http1_release,
+    .room_bytes = http1_room_bytes,
     .reuses = http1_reuses,
     .begin = http1_begin_request,
     .feed = http1_feed_bytes,

@@ -4,6 +4,7 @@
  * line, the answer is a line too (Redis, memcached, SMTP); else it is as long as the expected
  * prefix, or, with none, as the payload (an echo). An answer that is whole but does not begin with
  * the prefix leaves the connection usable. */
+#include "agent/template.h"
 #include "agent/workload.h"
 #include "common/base/check.h"
 #include "common/base/limits.h"
@@ -12,52 +13,80 @@
 
 struct configuration {
     const struct assignment *assignment; /* borrowed */
+    struct templates *templates;
 };
 
 /* Lives in the words of a workload_state: hence may_alias. */
 struct __attribute__((may_alias)) state {
     uint64_t taken; /* bytes of the answer so far */
+    size_t sent;    /* bytes of the payload */
     uint32_t request;
+    bool line;  /* the payload ends with one */
     bool other; /* it does not begin with the prefix */
 };
 static_assert(sizeof(struct state) <= sizeof(struct workload_state), "no workload allocates");
 static_assert(_Alignof(struct state) <= _Alignof(struct workload_state), "the cast is aligned");
 
-static void *tcp_configure(const struct assignment *assignment, struct error *error)
+/* Whether there is a payload; else connecting is all. */
+static bool sends(const struct configuration *configuration, uint32_t kind)
 {
+    return configuration->assignment->requests[kind].byte_count > 0 ||
+           templates_fill(configuration->templates, kind);
+}
+
+static bool check_requests(const struct configuration *configuration, struct error *error)
+{
+    const struct assignment *assignment = configuration->assignment;
     for (uint32_t i = 0; i < assignment->request_count; i++) {
         const struct assignment_request *request = &assignment->requests[i];
-        if (request->byte_count == 0 && request->expect_prefix_count > 0) {
-            error_set(error, ERROR_PLAN, PLACE_NONE,
-                      "request '%s' expects an answer but sends nothing; give it something to send",
-                      request->name);
-            return NULL;
-        }
+        if (!sends(configuration, i) && request->expect_prefix_count > 0)
+            return error_set(
+                error, ERROR_PLAN, PLACE_NONE,
+                "request '%s' expects an answer but sends nothing; give it something to send",
+                request->name);
     }
+    return true;
+}
+
+static void tcp_release(void *memory)
+{
+    struct configuration *configuration = memory;
+    templates_destroy(configuration->templates);
+    free(configuration);
+}
+
+static size_t tcp_room_bytes(const void *shared)
+{
+    const struct configuration *configuration = shared;
+    return templates_room_bytes(configuration->templates);
+}
+
+static void *tcp_configure(const struct assignment *assignment, struct error *error)
+{
     struct configuration *configuration = malloc(sizeof *configuration);
     if (configuration == NULL) {
         error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the tcp workload");
         return NULL;
     }
     configuration->assignment = assignment;
-    return configuration;
+    configuration->templates = templates_create(assignment, error);
+    if (configuration->templates != NULL && check_requests(configuration, error))
+        return configuration;
+    tcp_release(configuration);
+    return NULL;
 }
 
-static void tcp_release(void *configuration)
+static bool closes_after(const struct configuration *configuration, uint32_t kind)
 {
-    free(configuration);
-}
-
-static bool closes_after(const struct assignment *assignment,
-                         const struct assignment_request *request)
-{
-    return request->byte_count == 0 || request->reconnect || !assignment->keep_alive;
+    const struct assignment *assignment = configuration->assignment;
+    return !sends(configuration, kind) || assignment->requests[kind].reconnect ||
+           !assignment->keep_alive;
 }
 
 static bool tcp_reuses(const void *shared, uint32_t kind)
 {
     const struct configuration *configuration = shared;
-    return !closes_after(configuration->assignment, &configuration->assignment->requests[kind]);
+    return !closes_after(configuration, kind);
 }
 
 static void tcp_begin(const void *shared, const struct workload_turn *turn,
@@ -66,14 +95,19 @@ static void tcp_begin(const void *shared, const struct workload_turn *turn,
     const struct configuration *configuration = shared;
     CHECK(turn->kind < configuration->assignment->request_count);
 
-    const struct assignment_request *request = &configuration->assignment->requests[turn->kind];
     struct state *state = (struct state *)memory;
-    *state = (struct state){.request = turn->kind};
+    struct assignment_bytes payload =
+        templates_render(configuration->templates, turn->kind, turn->index, turn->room);
+    *state = (struct state){
+        .sent = payload.count,
+        .request = turn->kind,
+        .line = payload.count > 0 && payload.bytes[payload.count - 1] == '\n',
+    };
     *out = (struct workload_request){
-        .bytes = request->bytes,
-        .byte_count = request->byte_count,
-        .expects_answer = request->byte_count > 0,
-        .close_after = closes_after(configuration->assignment, request),
+        .bytes = payload.bytes,
+        .byte_count = payload.count,
+        .expects_answer = payload.count > 0,
+        .close_after = closes_after(configuration, turn->kind),
     };
 }
 
@@ -82,9 +116,9 @@ static bool ends_with(const struct assignment_request *request, const struct sta
                       uint8_t byte)
 {
     size_t prefix_count = request->expect_prefix_count;
-    if (request->bytes[request->byte_count - 1] == '\n')
+    if (state->line)
         return byte == '\n' && (state->other || state->taken >= prefix_count);
-    return state->taken == (prefix_count > 0 ? prefix_count : request->byte_count);
+    return state->taken == (prefix_count > 0 ? prefix_count : state->sent);
 }
 
 static enum feed_outcome tcp_feed(const void *shared, struct workload_state *memory,
@@ -93,7 +127,7 @@ static enum feed_outcome tcp_feed(const void *shared, struct workload_state *mem
     const struct configuration *configuration = shared;
     struct state *state = (struct state *)memory;
     const struct assignment_request *request = &configuration->assignment->requests[state->request];
-    CHECK(request->byte_count > 0);
+    CHECK(state->sent > 0);
 
     *result = (struct feed_result){0};
     while (result->consumed < count) {
@@ -107,7 +141,7 @@ static enum feed_outcome tcp_feed(const void *shared, struct workload_state *mem
             result->ok = !state->other;
             if (!result->ok)
                 result->failure = FAILURE_EXPECTATION;
-            result->reusable = !closes_after(configuration->assignment, request);
+            result->reusable = !closes_after(configuration, state->request);
             return FEED_DONE;
         }
         if (state->taken > ASSIGNMENT_BYTES_MAX) {
@@ -131,6 +165,7 @@ const struct workload workload_tcp = {
     .name = "tcp",
     .configure = tcp_configure,
     .release = tcp_release,
+    .room_bytes = tcp_room_bytes,
     .reuses = tcp_reuses,
     .begin = tcp_begin,
     .feed = tcp_feed,

@@ -3,7 +3,9 @@
 #include "common/base/check.h"
 #include "common/version.h"
 #include "coordinator/plan_headers.h"
+#include "coordinator/template.h"
 #include "proto/assignment.h"
+#include "proto/membership.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,21 +35,83 @@ static bool means_content(const char *method)
            strcmp(method, "PATCH") == 0;
 }
 
-/* RFC 9112, section 3 and 6; Host comes first, as RFC 9110, section 7.2 asks. */
-static void write_http(const struct plan *plan, const struct plan_request *request, FILE *stream)
+/* One request on its way into the stream, with its slots. */
+struct writer {
+    const struct plan *plan;
+    struct assignment *assignment;
+    FILE *stream;
+    long start; /* where it begins there */
+    uint32_t index;
+};
+
+static void write_template(const struct writer *writer, enum template_use use, const char *text,
+                           size_t text_bytes)
 {
-    fprintf(stream, "%s %s HTTP/1.1\r\n", request->method, request->path);
+    template_write(writer->plan, use, text, text_bytes, writer->stream, writer->start,
+                   writer->index, writer->assignment);
+}
+
+static uint32_t position(const struct writer *writer)
+{
+    return (uint32_t)(ftell(writer->stream) - writer->start);
+}
+
+static void write_headers(const struct writer *writer, const char *headers)
+{
+    struct header header;
+    while (header_next(&headers, &header)) {
+        fprintf(writer->stream, "%.*s: ", (int)header.name_bytes, header.name);
+        write_template(writer, TEMPLATE_HEADER, header.value, header.value_bytes);
+        fputs("\r\n", writer->stream);
+    }
+}
+
+/* A body that is filled in has a length that is: returns its slot, which is to be told where the
+ * body stands; NULL: it has none. */
+static struct assignment_slot *write_content_length(const struct writer *writer,
+                                                    const struct plan_request *request)
+{
+    size_t bytes;
+    struct assignment *assignment = writer->assignment;
+    uint32_t slots =
+        template_measure(writer->plan, TEMPLATE_BODY, request->body, request->body_bytes, &bytes);
+    if (slots == 0) {
+        fprintf(writer->stream, "Content-Length: %zu\r\n", bytes);
+        return NULL;
+    }
+    fputs("Content-Length: ", writer->stream);
+    CHECK(assignment->slot_count < SLOTS_MAX);
+    struct assignment_slot *length = &assignment->slots[assignment->slot_count++];
+    *length = (struct assignment_slot){
+        .request = writer->index, .offset = position(writer), .kind = SLOT_LENGTH};
+    fputs("\r\n", writer->stream);
+    return length;
+}
+
+/* RFC 9112, section 3 and 6; Host comes first, as RFC 9110, section 7.2 asks. */
+static void write_http(const struct writer *writer, const struct plan_request *request)
+{
+    FILE *stream = writer->stream;
+    struct assignment_slot *length = NULL;
+    fprintf(stream, "%s ", request->method);
+    write_template(writer, TEMPLATE_PATH, request->path, strlen(request->path));
+    fputs(" HTTP/1.1\r\n", stream);
     if (is_missing(request, "Host"))
-        write_host(plan, stream);
+        write_host(writer->plan, stream);
     if (is_missing(request, "User-Agent"))
         fprintf(stream, "User-Agent: clobber/%s\r\n", CLOBBER_VERSION);
-    fputs(request->headers, stream);
+    write_headers(writer, request->headers);
     if (request->body_bytes > 0 || means_content(request->method))
-        fprintf(stream, "Content-Length: %u\r\n", request->body_bytes);
-    if (!plan->keep_alive)
+        length = write_content_length(writer, request);
+    if (!writer->plan->keep_alive)
         fputs("Connection: close\r\n", stream);
     fputs("\r\n", stream);
-    fwrite(request->body, 1, request->body_bytes, stream);
+    uint32_t body = position(writer);
+    write_template(writer, TEMPLATE_BODY, request->body, request->body_bytes);
+    if (length != NULL) {
+        length->least = body;
+        length->most = position(writer);
+    }
 }
 
 /* All requests behind each other in `buffer` (the caller frees it); assigned[i] borrows its part.
@@ -62,10 +126,11 @@ static bool write_requests(const struct plan *plan, struct assignment *assignmen
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "out of memory writing the requests");
     for (uint32_t i = 0; i < plan->request_count; i++) {
         const struct plan_request *request = &plan->requests[i];
+        struct writer writer = {plan, assignment, stream, ftell(stream), i};
         if (plan->scheme == SCHEME_HTTP)
-            write_http(plan, request, stream);
+            write_http(&writer, request);
         else
-            fwrite(request->send, 1, request->send_bytes, stream);
+            write_template(&writer, TEMPLATE_BODY, request->send, request->send_bytes);
         fflush(stream);
         ends[i] = total;
     }
@@ -109,6 +174,22 @@ static void fill_requests(const struct plan *plan, struct assignment *assignment
     }
 }
 
+static void fill_data(const struct plan *plan, struct assignment *assignment,
+                      uint8_t (*digests)[DIGEST_BYTES])
+{
+    assignment->data_count = plan->data_count;
+    for (uint32_t i = 0; i < plan->data_count; i++) {
+        const struct plan_data *data = &plan->data[i];
+        assignment_digest(data->block, data->block_bytes, digests[i]);
+        assignment->data[i] = (struct assignment_data){
+            .name = {(const uint8_t *)data->name, strlen(data->name)},
+            .order = data->order,
+            .byte_count = data->block_bytes,
+            .digest = {digests[i], DIGEST_BYTES},
+        };
+    }
+}
+
 bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_count,
                       struct error *error)
 {
@@ -129,6 +210,8 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
         [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};
     snprintf(assignment.workload, sizeof assignment.workload, "%s", workloads[plan->scheme]);
     snprintf(assignment.host, sizeof assignment.host, "%s", plan->host);
+    uint8_t digests[DATA_FILES_MAX][DIGEST_BYTES];
+    fill_data(plan, &assignment, digests);
     fill_requests(plan, &assignment);
     char *buffer = NULL;
     bool done = write_requests(plan, &assignment, &buffer, error) &&

@@ -82,6 +82,32 @@ static void read_list(struct reading *reading, const struct plan_key *key, const
     *plan_key_count(key, object) = list->count;
 }
 
+/* A map whose keys are names of the reader's own: each becomes the first field of an item. */
+static void read_named(struct reading *reading, const struct plan_key *key, const struct node *map,
+                       void *object)
+{
+    if (map->kind != NODE_MAP) {
+        plan_mistake(reading, key, map);
+        return;
+    }
+    if (map->count > key->maximum) {
+        plan_errors_add(reading->errors, ERROR_LIMIT, map->place,
+                        "%s has %u names; give at most %.0f", key->path, map->count, key->maximum);
+        return;
+    }
+    char *item = plan_key_field(key, object);
+    for (const struct node *node = map->first; node != NULL; node = node->next) {
+        if (node->kind == NODE_MAP && plan_name_read(reading, key, node, (char **)(void *)item))
+            section_read(reading, key->path, node, item);
+        else if (node->kind != NODE_MAP && node->kind != NODE_REFUSED)
+            plan_errors_add(reading->errors, ERROR_PLAN, node->place,
+                            "%s.%.64s is no map; give a map as in {file: users.csv}", key->path,
+                            node->key);
+        item += key->element_bytes;
+    }
+    *plan_key_count(key, object) = map->count;
+}
+
 static void read_key(struct reading *reading, const struct plan_key *key, const struct node *node,
                      void *object)
 {
@@ -93,6 +119,8 @@ static void read_key(struct reading *reading, const struct plan_key *key, const 
                         plan_when_words(key->when));
     } else if (key->type == PLAN_LIST) {
         read_list(reading, key, node, object);
+    } else if (key->type == PLAN_NAMED) {
+        read_named(reading, key, node, object);
     } else if (key->type != PLAN_MAP) {
         plan_value_read(reading, key, node, object);
     } else if (node->kind == NODE_MAP) {
@@ -156,9 +184,9 @@ static bool fill_empty(struct plan *plan)
     }
     for (uint32_t i = 0; i < plan->request_count; i++) {
         struct plan_request *request = &plan->requests[i];
-        char **const fields[] = {&request->name,         &request->method, &request->path,
-                                 &request->headers,      &request->body,   &request->send,
-                                 &request->expect_prefix};
+        char **const fields[] = {&request->name,          &request->method,      &request->path,
+                                 &request->headers,       &request->body,        &request->send,
+                                 &request->expect_prefix, &request->payload_file};
         for (size_t j = 0; j < COUNT(fields); j++) {
             if (*fields[j] == NULL && (*fields[j] = calloc(1, 1)) == NULL)
                 return false;
@@ -197,9 +225,16 @@ struct plan *plan_end(struct reading *reading)
 struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
                        struct plan_errors *errors)
 {
+    return plan_read_with(path, text, text_bytes, NULL, errors);
+}
+
+struct plan *plan_read_with(const char *path, const char *text, size_t text_bytes,
+                            const struct plan_files *files, struct plan_errors *errors)
+{
     struct reading reading;
     if (plan_begin(&reading, path, errors) == NULL)
         return NULL;
+    reading.files = files;
     struct node *root = yaml_read(path, text, text_bytes, errors);
     if (root != NULL && root->kind != NODE_MAP) {
         plan_errors_add(errors, ERROR_PLAN, root->place,
@@ -213,13 +248,13 @@ struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
     return plan_end(&reading);
 }
 
-/* At most one byte more than a plan may have, so that too long is seen. */
-static char *load_stream(FILE *stream, size_t *text_bytes)
+/* At most one byte more than there may be, so that too long is seen. NULL: errno says why. */
+static char *load_stream(FILE *stream, size_t bytes_max, size_t *text_bytes)
 {
-    char *text = malloc(PLAN_BYTES_MAX + 1);
+    char *text = malloc(bytes_max + 1);
     if (text == NULL)
         return NULL;
-    *text_bytes = fread(text, 1, PLAN_BYTES_MAX + 1, stream);
+    *text_bytes = fread(text, 1, bytes_max + 1, stream);
     if (ferror(stream)) {
         free(text);
         return NULL;
@@ -227,25 +262,55 @@ static char *load_stream(FILE *stream, size_t *text_bytes)
     return text;
 }
 
+/* NULL: errno says why. */
+static char *load_file(const char *path, size_t bytes_max, size_t *text_bytes)
+{
+    FILE *stream = fopen(path, "re");
+    if (stream == NULL)
+        return NULL;
+    char *text = load_stream(stream, bytes_max, text_bytes);
+    int failure = errno;
+    fclose(stream);
+    errno = failure;
+    return text;
+}
+
+/* `context` is the path of the plan: what it names lies beside it. */
+static bool load_beside(void *context, const char *name, size_t bytes_max, char **text,
+                        size_t *text_bytes, struct error *error)
+{
+    const char *plan_path = context;
+    const char *slash = strrchr(plan_path, '/');
+    int folder_bytes = slash != NULL && name[0] != '/' ? (int)(slash + 1 - plan_path) : 0;
+    char *path;
+    if (asprintf(&path, "%.*s%s", folder_bytes, plan_path, name) < 0)
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory to read %s", name);
+    *text = load_file(path, bytes_max, text_bytes);
+    int failure = errno;
+    free(path);
+    if (*text == NULL)
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "%s: %s", name, strerror(failure));
+    if (*text_bytes <= bytes_max) {
+        (*text)[*text_bytes] = '\0';
+        return true;
+    }
+    free(*text);
+    *text = NULL;
+    return error_set(error, ERROR_LIMIT, PLACE_NONE, "%s has more than %zu bytes", name, bytes_max);
+}
+
 struct plan *plan_load(const char *path, struct plan_errors *errors)
 {
-    struct place place = {.path = path};
-    bool standard_input = strcmp(path, "-") == 0;
-    FILE *stream = standard_input ? stdin : fopen(path, "re");
-    if (stream == NULL) {
-        plan_errors_add(errors, ERROR_SYSTEM, place, "%s; give a plan file", strerror(errno));
-        return NULL;
-    }
     size_t text_bytes = 0;
-    char *text = load_stream(stream, &text_bytes);
-    int failure = errno;
-    if (!standard_input)
-        fclose(stream);
+    char *text = strcmp(path, "-") == 0 ? load_stream(stdin, PLAN_BYTES_MAX, &text_bytes)
+                                        : load_file(path, PLAN_BYTES_MAX, &text_bytes);
     if (text == NULL) {
-        plan_errors_add(errors, ERROR_SYSTEM, place, "%s; give a plan file", strerror(failure));
+        plan_errors_add(errors, ERROR_SYSTEM, (struct place){.path = path}, "%s; give a plan file",
+                        strerror(errno));
         return NULL;
     }
-    struct plan *plan = plan_read(path, text, text_bytes, errors);
+    struct plan_files files = {.context = (char *)(uintptr_t)path, .load = load_beside};
+    struct plan *plan = plan_read_with(path, text, text_bytes, &files, errors);
     free(text);
     return plan;
 }
@@ -268,6 +333,15 @@ const struct threshold *plan_bound(const struct plan *plan, enum threshold_metri
     return NULL;
 }
 
+static void destroy_data(struct plan_data *data)
+{
+    for (uint32_t i = 0; i < DATA_COLUMNS_MAX; i++)
+        free(data->columns[i]);
+    free(data->name);
+    free(data->file);
+    free(data->block);
+}
+
 void plan_destroy(struct plan *plan)
 {
     if (plan == NULL)
@@ -281,7 +355,14 @@ void plan_destroy(struct plan *plan)
         free(request->body);
         free(request->send);
         free(request->expect_prefix);
+        free(request->payload_file);
     }
+    for (uint32_t i = 0; i < VARIABLES_MAX; i++) {
+        free(plan->variables[i].name);
+        free(plan->variables[i].value);
+    }
+    for (uint32_t i = 0; i < DATA_FILES_MAX; i++)
+        destroy_data(&plan->data[i]);
     for (uint32_t i = 0; i < THRESHOLDS_MAX; i++)
         free(plan->thresholds[i].text);
     for (uint32_t i = 0; i < BOUNDS_MAX; i++)

@@ -8,6 +8,7 @@
 #include "common/control/controller.h"
 #include "common/control/schedule.h"
 #include "coordinator/plan_errors.h"
+#include "proto/assignment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,8 @@ enum on_loss { ON_LOSS_REDISTRIBUTE, ON_LOSS_ABORT, ON_LOSS_HOLD };
 /** One kind of request of the mix. All strings are owned by the plan and never NULL. */
 struct plan_request {
     char *name;
-    uint32_t weight; /* 1 to WEIGHT_MAX */
+    uint32_t weight;    /* 1 to WEIGHT_MAX */
+    char *payload_file; /* body or send as the plan names a file; "": it is in the plan */
     /* http */
     char *method;  /* "GET" */
     char *path;    /* "/p?q=1" */
@@ -53,6 +55,24 @@ struct threshold {
     double bound; /* ns, share or per second */
 };
 
+/** A constant that templates name. */
+struct plan_variable {
+    char *name;
+    char *value; /* value_bytes of it */
+    uint32_t value_bytes;
+};
+
+/** A file of rows that templates take values from. */
+struct plan_data {
+    char *name;
+    char *file; /* as the plan names it */
+    enum data_order order;
+    uint32_t rows, column_count;
+    char *columns[DATA_COLUMNS_MAX];
+    uint8_t *block; /* the rows, as proto/dataset.h has them; block_bytes of it */
+    size_t block_bytes;
+};
+
 #define BOUNDS_MAX 2u /* of `while`: a latency quantile, errors.rate */
 
 struct plan {
@@ -83,6 +103,11 @@ struct plan {
     uint64_t timeout_ns; /* http.timeout: of a whole request, from its start */
     char *headers;       /* http.headers, "Name: value\r\n" each; every request has them already */
     bool keep_alive;
+    uint32_t variable_count;
+    struct plan_variable variables[VARIABLES_MAX];
+    uint32_t data_count;
+    struct plan_data data[DATA_FILES_MAX];
+    uint32_t slot_count;    /* values that requests fill in by their index; 0: none does */
     uint32_t request_count; /* 1 to REQUEST_NAMES_MAX */
     struct plan_request requests[REQUEST_NAMES_MAX];
     uint32_t threshold_count;
@@ -105,14 +130,26 @@ struct plan_flags {
     const char *name;
 };
 
+/** How a plan gets at the files that it names. */
+struct plan_files {
+    void *context;
+    /** All of the file that the plan calls `name`, of at most `bytes_max`, and a NUL behind it;
+     * the caller owns `*text`: free(). False: ERROR_SYSTEM, ERROR_LIMIT, ERROR_MEMORY. */
+    bool (*load)(void *context, const char *name, size_t bytes_max, char **text, size_t *text_bytes,
+                 struct error *error);
+};
+
 /** Reads and checks the plan in `text[text_bytes]`; `path` is for messages: copied into the plan,
- * borrowed by the errors. NULL: `errors` (zeroed before) holds one or more. The caller owns the
- * plan: plan_destroy(). Pure: opens no file. */
+ * borrowed by the errors. `files` gives what the plan names; NULL: nothing. NULL: `errors` (zeroed
+ * before) holds one or more. The caller owns the plan: plan_destroy(). Pure: opens no file. */
+struct plan *plan_read_with(const char *path, const char *text, size_t text_bytes,
+                            const struct plan_files *files, struct plan_errors *errors);
+/** The same for a plan that names no file. */
 struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
                        struct plan_errors *errors);
 
-/** Reads the whole file at `path` ("-": stdin, once), then as plan_read(). `path` outlives
- * `errors`. */
+/** Reads the whole file at `path` ("-": stdin, once), then as plan_read_with(); the files that it
+ * names are found from its folder. `path` outlives `errors`. */
 struct plan *plan_load(const char *path, struct plan_errors *errors);
 
 /** The plan that `run URL` means: hold a rate, a fixed concurrency, or neither: maximize; for 30 s

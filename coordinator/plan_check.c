@@ -4,7 +4,9 @@
 #include "common/base/limits.h"
 #include "common/base/units.h"
 #include "coordinator/plan_command.h"
+#include "coordinator/plan_data.h"
 #include "coordinator/plan_headers.h"
+#include "coordinator/plan_template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,6 +320,8 @@ void plan_check(struct reading *reading, const struct node *root)
     check_stages(reading, root);
     check_time(reading, root);
     check_fleet(reading, root);
+    plan_data_load(reading, root);
     check_requests(reading, root);
+    plan_template_check(reading, root);
     name_plan(reading);
 }

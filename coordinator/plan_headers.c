@@ -63,7 +63,7 @@ const char *header_mistake(const char *name, const char *value, size_t value_byt
         (strchr(" \t", value[0]) != NULL || strchr(" \t", value[value_bytes - 1]) != NULL))
         return "its value begins or ends with a blank: take the blank out";
     if (target_later_marker(value, value_bytes) != NULL)
-        return "templates and references ('{{', '${env:', '${file:') are not built in this release";
+        return "references ('${env:', '${file:') are not built in this release";
     return NULL;
 }
 

@@ -158,6 +158,29 @@ static void print_command(const char *bytes, uint32_t byte_count, FILE *stream)
     fputs("]", stream);
 }
 
+static void print_payload(const struct plan_key *key, const struct plan_request *request,
+                          FILE *stream)
+{
+    const char *file = request->payload_file;
+    if (file[0] == '\0') {
+        print_text(text_of(key, request), count_of(key, request), stream);
+        return;
+    }
+    fputs("{file: ", stream);
+    print_text(file, strlen(file), stream);
+    fputs("}", stream);
+}
+
+static void print_variables(const struct plan *plan, FILE *stream)
+{
+    for (uint32_t i = 0; i < plan->variable_count; i++) {
+        const struct plan_variable *variable = &plan->variables[i];
+        fprintf(stream, "%s%s: ", i == 0 ? "{" : ", ", variable->name);
+        print_text(variable->value, variable->value_bytes, stream);
+    }
+    fputs("}", stream);
+}
+
 static void print_duration(uint64_t duration_ns, FILE *stream)
 {
     char text[UNITS_TEXT_BYTES];
@@ -192,6 +215,12 @@ static void print_value(const struct printer *printer, const struct plan_key *ke
         break;
     case PLAN_COMMAND:
         print_command(text_of(key, object), count_of(key, object), stream);
+        break;
+    case PLAN_PAYLOAD:
+        print_payload(key, object, stream);
+        break;
+    case PLAN_VARIABLES:
+        print_variables(printer->plan, stream);
         break;
     case PLAN_METHOD:
         print_text(((const struct plan_request *)object)->path,
@@ -235,6 +264,7 @@ static void print_value(const struct printer *printer, const struct plan_key *ke
         break;
     case PLAN_MAP:
     case PLAN_LIST:
+    case PLAN_NAMED:
     case PLAN_LATER:
         CHECK(false); /* these are no values */
     }
@@ -256,9 +286,14 @@ static bool is_present(const struct plan *plan, const struct plan_key *key, cons
         }
         return false;
     case PLAN_LIST:
+    case PLAN_NAMED:
+    case PLAN_VARIABLES:
     case PLAN_BYTES:
     case PLAN_COMMAND:
         return count_of(key, object) > 0;
+    case PLAN_PAYLOAD:
+        return count_of(key, object) > 0 ||
+               ((const struct plan_request *)object)->payload_file[0] != '\0';
     case PLAN_HEADERS:
         return text_of(key, object)[0] != '\0';
     case PLAN_METHOD:
@@ -307,6 +342,20 @@ static void print_list(struct printer *printer, const struct plan_key *key, cons
     printer->depth -= 2;
 }
 
+static void print_named(struct printer *printer, const struct plan_key *key, const void *object)
+{
+    const char *item = field_of(key, object);
+    printer->depth++;
+    for (uint32_t i = 0; i < count_of(key, object); i++, item += key->element_bytes) {
+        print_margin(printer);
+        fprintf(printer->stream, "%s:\n", *(char *const *)(const void *)item);
+        printer->depth++;
+        print_section(printer, key->path, item);
+        printer->depth--;
+    }
+    printer->depth--;
+}
+
 static void print_section(struct printer *printer, const char *section, const void *object)
 {
     const struct plan_key *key = NULL;
@@ -315,10 +364,10 @@ static void print_section(struct printer *printer, const char *section, const vo
             continue;
         print_margin(printer);
         fprintf(printer->stream, "%s:", plan_key_word(key));
-        if (key->type == PLAN_MAP || key->type == PLAN_LIST) {
+        if (key->type == PLAN_MAP || key->type == PLAN_LIST || key->type == PLAN_NAMED) {
             fputc('\n', printer->stream);
-            if (key->type == PLAN_LIST) {
-                print_list(printer, key, object);
+            if (key->type != PLAN_MAP) {
+                (key->type == PLAN_LIST ? print_list : print_named)(printer, key, object);
                 continue;
             }
             printer->depth++;

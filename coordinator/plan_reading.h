@@ -10,9 +10,10 @@
 struct reading {
     struct plan *plan;
     struct plan_errors *errors;
-    bool target_known; /* the plan's scheme is what the file says */
-    bool goal_known;   /* so is its goal */
-    bool staged;       /* the goal's value is the word `stages` */
+    const struct plan_files *files; /* NULL: there are none */
+    bool target_known;              /* the plan's scheme is what the file says */
+    bool goal_known;                /* so is its goal */
+    bool staged;                    /* the goal's value is the word `stages` */
 };
 
 /** Begins a plan that `path` names (copied): empty, owned by the caller through `reading->plan`.

@@ -17,6 +17,7 @@
 
 static const char *const arrivals_words[] = {"open", "closed", NULL};
 static const char *const objective_words[] = {"throughput", NULL};
+static const char *const order_words[] = {"sequence", "random", "unique", NULL};
 static const char *const on_loss_words[] = {"redistribute", "abort", "hold", NULL};
 
 /* clang-format off */
@@ -90,7 +91,16 @@ static const struct plan_key keys[] = {
     {.path = "http.keep_alive", .type = PLAN_BOOL, .when = WHEN_HTTP, .preset = "true", FIELD(plan, keep_alive),
      .doc = "Whether a connection carries more than one request."},
     {.path = "http.tls", .type = PLAN_LATER, .doc = "give an http:// target and leave it out"},
-    {.path = "data", .type = PLAN_LATER, .doc = "leave it out and write the values into the requests"},
+    {.path = "vars", .type = PLAN_VARIABLES, .maximum = VARIABLES_MAX, FIELD(plan, variables),
+     COUNTED_BY(plan, variable_count), .preset_words = "none", .doc = "Constants for templates: `{{ NAME }}`."},
+    {.path = "data", .type = PLAN_NAMED, .maximum = DATA_FILES_MAX, FIELD(plan, data), COUNTED_BY(plan, data_count),
+     .element_bytes = sizeof(struct plan_data), .preset_words = "none",
+     .doc = "Files of rows for templates: `{{ NAME.COLUMN }}`."},
+    {.path = "data.file", .type = PLAN_TEXT, .required = true, .minimum = 1, .maximum = NAME_BYTES_MAX, FIELD(plan_data, file),
+     .doc = "Beside the plan: `.csv` with a line of names first, `.jsonl` or `.ndjson` with an object a line."},
+    {.path = "data.order", .type = PLAN_WORD, .words = order_words, .preset = "sequence", FIELD(plan_data, order),
+     .doc = "Which row a request has, by its index over all agents: one after the other and again from the first, "
+            "`random`, or `unique`: each row once."},
 
     {.path = "requests", .type = PLAN_LIST, .minimum = 1, .maximum = REQUEST_NAMES_MAX,
      FIELD(plan, requests), COUNTED_BY(plan, request_count),
@@ -110,10 +120,10 @@ static const struct plan_key keys[] = {
     {.path = "requests.options", .type = PLAN_METHOD, .when = WHEN_HTTP, .minimum = 1, .maximum = 8192, .doc = "Send an OPTIONS."},
     {.path = "requests.headers", .type = PLAN_HEADERS, .when = WHEN_HTTP, .maximum = HEADERS_BYTES_MAX,
      FIELD(plan_request, headers), .preset_words = "those of `http.headers`", .doc = "Sent with this request."},
-    {.path = "requests.body", .type = PLAN_BYTES, .when = WHEN_HTTP, .minimum = 0, .maximum = BODY_BYTES_MAX,
+    {.path = "requests.body", .type = PLAN_PAYLOAD, .when = WHEN_HTTP, .minimum = 0, .maximum = BODY_BYTES_MAX,
      FIELD(plan_request, body), COUNTED_BY(plan_request, body_bytes), .preset_words = "none",
      .doc = "The body; its Content-Length is counted."},
-    {.path = "requests.send", .type = PLAN_BYTES, .when = WHEN_TCP, .minimum = 1, .maximum = BODY_BYTES_MAX,
+    {.path = "requests.send", .type = PLAN_PAYLOAD, .when = WHEN_TCP, .minimum = 1, .maximum = BODY_BYTES_MAX,
      FIELD(plan_request, send), COUNTED_BY(plan_request, send_bytes), .preset_words = "connect and close",
      .doc = "What is sent, such as `\"PING\\r\\n\"` (double quotes: with escapes)."},
     {.path = "requests.command", .type = PLAN_COMMAND, .when = WHEN_REDIS, .minimum = 1, .maximum = BODY_BYTES_MAX,
@@ -336,6 +346,18 @@ const char *plan_key_allowed(const struct plan_key *key, const struct plan *plan
         break;
     case PLAN_COMMAND:
         snprintf(text, text_bytes, "a command such as GET key, or a list of its words");
+        break;
+    case PLAN_PAYLOAD:
+        snprintf(text, text_bytes, "text of %.0f to %.0f bytes, or a map of file", key->minimum,
+                 key->maximum);
+        break;
+    case PLAN_NAMED:
+        join_children(key->path, list, sizeof list);
+        snprintf(text, text_bytes, "a map of up to %.0f names, each a map of %s", key->maximum,
+                 list);
+        break;
+    case PLAN_VARIABLES:
+        snprintf(text, text_bytes, "a map of up to %.0f names and texts", key->maximum);
         break;
     case PLAN_COUNT:
         snprintf(text, text_bytes, "a whole number from %.0f to %.0f", key->minimum, key->maximum);

@@ -26,6 +26,9 @@ enum plan_type {
     PLAN_STAGE_TO,  /* double; in the goal's unit */
     PLAN_TARGET,    /* plan->target and its parts */
     PLAN_METHOD,    /* the key is the method, the value the path */
+    PLAN_PAYLOAD,   /* the same, or a file's name: struct plan_request */
+    PLAN_NAMED,     /* a map of names, each of a map of the keys below it in the table */
+    PLAN_VARIABLES, /* a map of names and texts: struct plan_variable */
     PLAN_HEADERS,   /* a map of names and values: char *, "Name: value\r\n" each */
     PLAN_THRESHOLD, /* struct threshold */
     PLAN_BOUND,     /* struct threshold, of those that a search can keep */

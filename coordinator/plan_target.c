@@ -139,8 +139,10 @@ bool target_read(const char *text, struct target *target, struct place place, st
     struct target read = {.path = "/"};
     const char *authority = text;
     if (target_later_marker(text, strlen(text)) != NULL)
+        return target_mistake(text, place, error, "references are not built in this release");
+    if (strstr(text, "{{") != NULL)
         return target_mistake(text, place, error,
-                              "templates and references are not built in this release");
+                              "templates stand in the paths of requests: give get: /PATH");
     if (!read_scheme(text, &authority, &read, place, error))
         return false;
     const char *end = authority + strcspn(authority, "/?#");
@@ -161,10 +163,15 @@ const char *target_path_mistake(const char *path)
 {
     if (path[0] != '/')
         return "a path begins with '/', and belongs to the plan's target";
-    for (const char *at = path; *at != '\0'; at++) {
-        if (*at <= ' ' || *at >= 0x7F)
+    return target_text_mistake(path, strlen(path));
+}
+
+const char *target_text_mistake(const char *text, size_t text_bytes)
+{
+    for (size_t i = 0; i < text_bytes; i++) {
+        if (text[i] <= ' ' || text[i] >= 0x7F)
             return "blanks, control characters and all beyond ASCII are written as %XX";
-        if (*at == '#')
+        if (text[i] == '#')
             return "what is behind a '#' is never sent: leave it out";
     }
     return NULL;
@@ -172,7 +179,7 @@ const char *target_path_mistake(const char *path)
 
 const char *target_later_marker(const char *text, size_t text_bytes)
 {
-    static const char *const markers[] = {"{{", "${env:", "${file:"};
+    static const char *const markers[] = {"${env:", "${file:"};
     for (size_t i = 0; i < COUNT(markers); i++) {
         if (memmem(text, text_bytes, markers[i], strlen(markers[i])) != NULL)
             return markers[i];

@@ -5,6 +5,7 @@
 #include "coordinator/plan.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct target {
@@ -22,7 +23,10 @@ bool target_read(const char *text, struct target *target, struct place place, st
  * Static. */
 const char *target_path_mistake(const char *path);
 
-/** What a later release builds and `text[text_bytes]` holds ("{{", "${env:"), or NULL. Static. */
+/** The same of a stretch of a path. */
+const char *target_text_mistake(const char *text, size_t text_bytes);
+
+/** What a later release builds and `text[text_bytes]` holds ("${env:"), or NULL. Static. */
 const char *target_later_marker(const char *text, size_t text_bytes);
 
 #endif

@@ -6,6 +6,7 @@
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_target.h"
 #include "coordinator/plan_threshold.h"
+#include "coordinator/template.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,16 +216,26 @@ static bool put_stage_to(const struct plan *plan, const struct node *node, doubl
 }
 
 /* False: reported already. */
-static bool refuse_later(struct reading *reading, const struct plan_key *key,
-                         const struct node *node)
+static bool refuse_references(struct reading *reading, const struct plan_key *key,
+                              const struct node *node)
 {
     const char *marker = target_later_marker(node->text, node->text_bytes);
     if (marker == NULL)
         return true;
     return plan_errors_add(reading->errors, ERROR_PLAN, node->place,
-                           "%s holds '%s', and %s are not built in this release; give plain text",
-                           key->path, marker,
-                           strcmp(marker, "{{") == 0 ? "templates" : "references");
+                           "%s holds '%s', and references are not built in this release; give "
+                           "plain text",
+                           key->path, marker);
+}
+
+/* False: reported already. */
+static bool refuse_templates(struct reading *reading, const struct plan_key *key,
+                             const struct node *node)
+{
+    return !template_is_one(node->text, node->text_bytes) ||
+           plan_errors_add(reading->errors, ERROR_PLAN, node->place,
+                           "%s holds '{{'; templates stand in paths, header values, body and send",
+                           key->path);
 }
 
 static bool read_text(struct reading *reading, const struct plan_key *key, const struct node *node,
@@ -242,13 +253,71 @@ static bool read_bytes(struct reading *reading, const struct plan_key *key, cons
 {
     if (is_empty(node) || !in_range(key, (double)node->text_bytes))
         return plan_mistake(reading, key, node);
-    if (!refuse_later(reading, key, node) ||
+    bool plain = key->type != PLAN_PAYLOAD;
+    if (!refuse_references(reading, key, node) ||
+        (plain && !refuse_templates(reading, key, node)) ||
         !plan_put_text(reading, plan_key_field(key, object), node->text, node->text_bytes,
                        node->place)) {
         return false;
     }
     *plan_key_count(key, object) = (uint32_t)node->text_bytes;
     return true;
+}
+
+/* A payload that stands in a file is read when the whole plan is known. */
+static bool read_payload(struct reading *reading, const struct plan_key *key,
+                         const struct node *node, struct plan_request *request)
+{
+    if (node->kind != NODE_MAP)
+        return node->kind == NODE_SCALAR ? read_bytes(reading, key, node, request)
+                                         : plan_mistake(reading, key, node);
+    const struct node *file = node_find(node, "file");
+    if (node->count != 1 || file == NULL || file->kind != NODE_SCALAR || is_empty(file) ||
+        plan_text_is_unsafe(file->text, file->text_bytes))
+        return plan_mistake(reading, key, node);
+    return plan_put_text(reading, &request->payload_file, file->text, file->text_bytes,
+                         file->place);
+}
+
+bool plan_name_read(struct reading *reading, const struct plan_key *key, const struct node *node,
+                    char **field)
+{
+    char shown[SHOWN_BYTES];
+    if (template_name_is_good(node->key))
+        return plan_put_text(reading, field, node->key, strlen(node->key), node->key_place);
+    return plan_errors_add(reading->errors, ERROR_PLAN, node->key_place,
+                           "%s has '%s'; a name is of letters, digits and _, begins with no digit, "
+                           "and is none of seq, random and uuid",
+                           key->path, units_show_outside(node->key, shown, sizeof shown));
+}
+
+static bool read_variable(struct reading *reading, const struct plan_key *key,
+                          const struct node *node, struct plan_variable *variable)
+{
+    if (!plan_name_read(reading, key, node, &variable->name))
+        return false;
+    if (node->kind != NODE_SCALAR || is_empty(node) || node->text_bytes > BODY_BYTES_MAX) {
+        return plan_errors_add(reading->errors, ERROR_PLAN, node->place,
+                               "%s.%s is no text; give one of at most %u bytes", key->path,
+                               node->key, BODY_BYTES_MAX);
+    }
+    variable->value_bytes = (uint32_t)node->text_bytes;
+    return refuse_references(reading, key, node) && refuse_templates(reading, key, node) &&
+           plan_put_text(reading, &variable->value, node->text, node->text_bytes, node->place);
+}
+
+static bool read_variables(struct reading *reading, const struct plan_key *key,
+                           const struct node *map, struct plan *plan)
+{
+    if (map->kind != NODE_MAP || map->count > key->maximum)
+        return plan_mistake(reading, key, map);
+    bool good = true;
+    for (const struct node *node = map->first; node != NULL; node = node->next) {
+        if (node->kind != NODE_REFUSED &&
+            !read_variable(reading, key, node, &plan->variables[plan->variable_count++]))
+            good = false;
+    }
+    return good;
 }
 
 static bool add_error(struct reading *reading, const struct error *error)
@@ -297,9 +366,12 @@ static bool read_method(struct reading *reading, const struct plan_key *key,
         strlen(node->text) != node->text_bytes) {
         return plan_mistake(reading, key, node);
     }
-    if (!refuse_later(reading, key, node))
+    if (!refuse_references(reading, key, node))
         return false;
-    const char *mistake = target_path_mistake(node->text);
+    /* What stands between templates is looked at when they are understood. */
+    const char *mistake = node->text[0] == '/' && template_is_one(node->text, node->text_bytes)
+                              ? NULL
+                              : target_path_mistake(node->text);
     if (mistake != NULL) {
         char shown[2 * SHOWN_BYTES];
         return plan_errors_add(reading->errors, ERROR_PLAN, node->place, "%s is %s; %s", key->path,
@@ -363,7 +435,8 @@ static bool read_command(struct reading *reading, const struct plan_key *key,
         return plan_mistake(reading, key, node);
     for (const struct node *word = node->kind == NODE_LIST ? node->first : node; word != NULL;
          word = word->next) {
-        if (word->kind == NODE_SCALAR && !refuse_later(reading, key, word))
+        if (word->kind == NODE_SCALAR &&
+            (!refuse_references(reading, key, word) || !refuse_templates(reading, key, word)))
             return false;
         if (node->kind == NODE_SCALAR)
             break;
@@ -452,6 +525,10 @@ bool plan_value_read(struct reading *reading, const struct plan_key *key, const 
         return read_headers(reading, key, node, plan_key_field(key, object));
     if (key->type == PLAN_COMMAND)
         return read_command(reading, key, node, object);
+    if (key->type == PLAN_VARIABLES)
+        return read_variables(reading, key, node, reading->plan);
+    if (key->type == PLAN_PAYLOAD)
+        return read_payload(reading, key, node, object);
     if (key->type == PLAN_LATER) {
         return plan_errors_add(reading->errors, ERROR_PLAN, node->key_place,
                                "%s is not built in this release; %s", key->path, key->doc);

@@ -20,6 +20,11 @@ bool plan_put_text(struct reading *reading, char **field, const char *text, size
 /** Whether `text[text_bytes]` is not UTF-8, or holds a control character: no name then. */
 bool plan_text_is_unsafe(const char *text, size_t text_bytes);
 
+/** Copies the key of `node` into `*field`: a name of the reader's own, for templates. False:
+ * reported. */
+bool plan_name_read(struct reading *reading, const struct plan_key *key, const struct node *node,
+                    char **field);
+
 /** Reads `node` into the field of `key` in `object` (the plan, a stage, a request, a threshold).
  * Not for maps and lists. False: reported. */
 bool plan_value_read(struct reading *reading, const struct plan_key *key, const struct node *node,

@@ -16,7 +16,7 @@ set(door_zmq.h proto/channel.c)
 set(door_msgpack.h proto/wire.c)
 set(door_yaml.h coordinator/yaml.c)
 set(door_liburing.h agent/engine_uring.c)
-set(door_jansson.h coordinator/json.c coordinator/json.h coordinator/report_json.c coordinator/record.c)
+set(door_jansson.h coordinator/json.c coordinator/json.h coordinator/json_lines.c coordinator/report_json.c coordinator/record.c)
 
 set(wrong "")
 foreach(room common/base common/control proto coordinator agent)
@@ -64,11 +64,11 @@ endforeach()
 set(cores
   common/clobber.c common/due.c common/sized.c common/tally.c
   agent/account.c agent/allow.c agent/backlog.c agent/http1.c agent/last_word.c agent/meter.c agent/mix.c agent/pacer.c
-  agent/resp.c agent/share.c agent/target_knobs.c agent/target_model.c agent/target_request.c agent/workload.c
-  coordinator/admission.c coordinator/aggregate.c coordinator/answer.c coordinator/assign.c coordinator/curve.c
-  coordinator/grants.c coordinator/ledger.c coordinator/plot.c coordinator/report.c coordinator/roster.c
+  agent/resp.c agent/share.c agent/target_knobs.c agent/target_model.c agent/target_request.c agent/template.c agent/workload.c
+  coordinator/admission.c coordinator/aggregate.c coordinator/answer.c coordinator/assign.c coordinator/csv.c coordinator/curve.c
+  coordinator/grants.c coordinator/json_lines.c coordinator/ledger.c coordinator/plot.c coordinator/report.c coordinator/roster.c
   coordinator/settling.c coordinator/simulate_agents.c coordinator/simulate_plant.c coordinator/simulate_run.c
-  coordinator/steering.c coordinator/summary.c
+  coordinator/steering.c coordinator/summary.c coordinator/table.c coordinator/template.c
   coordinator/verdict.c coordinator/words.c coordinator/yaml.c)
 file(GLOB families RELATIVE "${SOURCE}" "${SOURCE}/agent/member*.[ch]" "${SOURCE}/agent/workload_*.c"
      "${SOURCE}/common/control/*.[ch]" "${SOURCE}/coordinator/plan*.[ch]" "${SOURCE}/coordinator/session*.[ch]"

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "coordinator/plan_table.h"
 #include "tests/support/guard.h"
+#include "tests/unit/shelf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,11 @@
 #define HOLD HEAD "goal: {hold: 5000/s}\nduration: 60s\n"
 
 static struct plan_errors errors;
+static struct shelf_file shelf[] = {
+    {"users.csv", "id,name\n1,ann\n2,bob\n"},
+    {"payload.json", "{\"id\": {{ users.id }}}\n"},
+    {NULL, NULL},
+};
 
 static void print_errors(void)
 {
@@ -33,9 +39,10 @@ static struct plan *read_plan(const char *text)
 {
     struct guard guard = guard_open(strlen(text));
     errors = (struct plan_errors){0};
+    struct plan_files files = {shelf, shelf_load};
     struct plan *plan =
-        plan_read("dir/soak.yaml", (const char *)guard_copy(&guard, text, strlen(text)),
-                  strlen(text), &errors);
+        plan_read_with("dir/soak.yaml", (const char *)guard_copy(&guard, text, strlen(text)),
+                       strlen(text), &files, &errors);
     guard_close(&guard);
     print_errors();
     assert_non_null(plan);
@@ -332,6 +339,7 @@ static void assert_same_request(const struct plan_request *a, const struct plan_
     assert_int_equal(a->expect_prefix_bytes, b->expect_prefix_bytes);
     assert_memory_equal(a->expect_prefix, b->expect_prefix, a->expect_prefix_bytes);
     assert_int_equal(a->reconnect, b->reconnect);
+    assert_string_equal(a->payload_file, b->payload_file);
 }
 
 static void assert_same_schedule(const struct schedule *a, const struct schedule *b)
@@ -381,6 +389,18 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
     assert_int_equal(a->on_loss, b->on_loss);
     assert_int_equal(a->timeout_ns, b->timeout_ns);
     assert_int_equal(a->keep_alive, b->keep_alive);
+    assert_int_equal(a->variable_count, b->variable_count);
+    for (uint32_t i = 0; i < a->variable_count; i++) {
+        assert_string_equal(a->variables[i].name, b->variables[i].name);
+        assert_string_equal(a->variables[i].value, b->variables[i].value);
+    }
+    assert_int_equal(a->data_count, b->data_count);
+    for (uint32_t i = 0; i < a->data_count; i++) {
+        assert_string_equal(a->data[i].name, b->data[i].name);
+        assert_string_equal(a->data[i].file, b->data[i].file);
+        assert_int_equal(a->data[i].order, b->data[i].order);
+    }
+    assert_int_equal(a->slot_count, b->slot_count);
     assert_string_equal(a->headers, b->headers);
     assert_int_equal(a->request_count, b->request_count);
     for (uint32_t i = 0; i < a->request_count; i++)
@@ -447,6 +467,9 @@ static const struct {
      "http: {timeout: 123456us}\n"
      "requests: [{send: \"\\x01\\r\\n\", expect: {prefix: \"+\"}, reconnect: true}, {weight: "
      "3}]\n"},
+    {"printed_plan_with_data_reads_back", HOLD
+     "vars: {a: \"x\\n\", b: '1', c: ''}\ndata: {users: {file: users.csv, order: unique}}\n"
+     "requests: [{post: '/{{ a }}', body: {file: payload.json}}, {put: /, body: '{{ b }}'}]\n"},
     {"printed_plan_with_thresholds_reads_back",
      HOLD "thresholds: [latency.p(99.9) < 1m30s, errors.rate <= 0.001, throughput > 1k/s]\n"},
 };
@@ -700,7 +723,8 @@ static void every_key_of_the_table_stands_below_its_section(void **state)
         const struct plan_key *parent = plan_key_find(section);
         assert_non_null(parent);
         assert_true(parent < &keys[i]);
-        assert_true(parent->type == PLAN_MAP || parent->type == PLAN_LIST);
+        assert_true(parent->type == PLAN_MAP || parent->type == PLAN_LIST ||
+                    parent->type == PLAN_NAMED);
     }
 }
 
@@ -751,7 +775,7 @@ static void examples_of_the_page_are_good_plans(void **state)
         plan_destroy(read_plan(begin));
         begin = end + 1;
     }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 6);
 }
 
 int main(void)
