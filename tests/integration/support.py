@@ -229,6 +229,20 @@ class Case(unittest.TestCase):
             return self.start("nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("nginx.conf"))
         return Nginx(self.serve("nginx", start))
 
+    def h2o(self):
+        """h2o with one page, and a line in its log for each request: another independent ledger."""
+        page = self.write("ok", "ok")
+        os.chmod(self.folder, 0o755)  # started by root, it runs as nobody
+
+        def start(port):
+            log = self.path(f"h2o-{port}.log")
+            self.write("h2o.conf", f"listen: {{host: 127.0.0.1, port: {port}}}\nnum-threads: 1\n"
+                       f"access-log: {{path: {log}, format: \"%s\"}}\n"
+                       f"hosts: {{default: {{paths: {{/ok: {{file.file: {page}}}}}}}}}\n")
+            return self.start("h2o", "-m", "worker", "-c", self.path("h2o.conf"))
+        port = self.serve("h2o", start)
+        return H2o(port, self.path(f"h2o-{port}.log"))
+
     def proxy(self, target):
         """nginx before `target`, which it asks for every answer: a delay and a line that are not ours to see."""
         def start(port):
@@ -293,6 +307,15 @@ class Nginx:
         self.reads += 1
         text = get(f"http://127.0.0.1:{self.port}/status")
         return int(re.search(r"\n\s*\d+ \d+ (\d+)", text).group(1)) - self.reads
+
+
+class H2o:
+    def __init__(self, port, log):
+        self.url, self.log = f"http://127.0.0.1:{port}/ok", log
+
+    def requests(self):
+        with open(self.log, "rb") as file:
+            return sum(1 for _ in file)
 
 
 class Target:

@@ -27,6 +27,18 @@ class Hold(Case):
         self.hold(4)
 
     @again_if_it_stood_still
+    def test_h2o_counts_the_same_with_a_connection_kept_or_new_each(self):
+        for i, keep_alive in enumerate(("true", "false")):
+            h2o = self.h2o()
+            plan = self.write("plan.yaml", plan_text(h2o.url, f"{{hold: {RATE // 2}/s, {TOLERANCE}}}", "2s", "0",
+                                                     f"http: {{keep_alive: {keep_alive}}}\n"))
+            self.finish(self.clobber("run", plan, "--out", self.path(f"out{i}")), 10)
+            result = self.result(f"out{i}")
+            self.assert_balanced(result)
+            self.assertEqual(result["ledger"]["ok"], result["ledger"]["started"])
+            self.assertEqual(h2o.requests(), result["ledger"]["started"])
+
+    @again_if_it_stood_still
     def test_closed_arrivals_hold_the_rate(self):
         target = self.target("--latency", "5ms", "--servers", "256")
         rate = RATE // 2
