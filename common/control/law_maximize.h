@@ -10,19 +10,13 @@
 #ifndef CLOBBER_CONTROL_LAW_MAXIMIZE_H
 #define CLOBBER_CONTROL_LAW_MAXIMIZE_H
 
+#include "common/control/maximize_sampler.h"
+#include "common/control/maximize_table.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
 struct observation;
-
-/** One number of workers and what was seen with it. Natural logarithms. */
-struct maximize_level {
-    double in_flight;  /* ln N, measured */
-    double throughput; /* ln X, in answers per second */
-    double samples;    /* that went into it */
-};
-
-#define MAXIMIZE_LEVELS_MAX 16
 
 enum maximize_phase {
     MAXIMIZE_SEARCH, /* tries levels */
@@ -34,32 +28,22 @@ enum maximize_phase {
 /** Plain data; law_maximize_start() first. */
 struct law_maximize {
     enum maximize_phase phase;
-    double command;                                    /* workers to run */
-    double wanted;                                     /* the same without a ceiling */
-    struct maximize_level levels[MAXIMIZE_LEVELS_MAX]; /* of this search, fewest workers first */
-    uint32_t level_count;
-    uint32_t tries;             /* levels tried in this search */
-    struct maximize_level here; /* what is being measured at `command` */
-    double here_ended;          /* requests that went into it */
-    struct maximize_level held; /* the answer, as seen since it is held */
-    double answer;              /* workers, while held */
-    double latency;             /* ln of the latency without a queue, as climbs have shown it */
-    bool latency_known;
-    double latency_ended; /* requests that went into it in this search */
-    double walk;          /* ln of the next step down where no level falls short yet */
-    bool climbing;        /* `command` is above all levels of the table */
-    bool stopped_short;   /* the answer is the ceiling: a climb would pay */
-    double noise;         /* variance of ln X from sample to sample */
-    double noise_count;   /* pairs that went into it */
-    double before;        /* ln X of the last sample */
-    uint32_t odd;         /* samples in a row that do not fit the level */
-    double rise, fall;    /* two-sided CUSUM while held */
-    uint32_t age_ticks;   /* since `command` was given */
-    double ratio;         /* workers commanded to those measured in flight */
-    double in_flight_before;
-    /* Since the last sample: */
-    double time_s, worker_s, answers, latency_s, ended;
-    bool settling; /* not all workers were there */
+    double command;              /* workers to run */
+    double wanted;               /* the same without a ceiling */
+    struct maximize_table table; /* of this search */
+    uint32_t tries;              /* levels tried in this search */
+    struct maximize_level here;  /* what is being measured at `command` */
+    double here_ended;           /* requests that went into it */
+    struct maximize_level held;  /* the answer, as seen since it is held */
+    double answer;               /* workers, while held */
+    double walk;                 /* ln of the next step down where no level falls short yet */
+    bool climbing;               /* `command` is above all levels of the table */
+    bool stopped_short;          /* the answer is the ceiling: a climb would pay */
+    double noise_count;          /* pairs that went into it */
+    double before;               /* ln X of the last sample */
+    uint32_t odd;                /* samples in a row that do not fit the level */
+    double rise, fall;           /* two-sided CUSUM while held */
+    struct maximize_sampler sampler;
 };
 
 /** Where to start: `concurrency` workers. */

@@ -28,7 +28,7 @@ static void ours_explain(const void *state)
            knee->probing ? " probing" : "");
     const struct law_maximize *maximize = &ours->maximize;
     printf(" phase %d levels %u samples %.0f noise %.3f", (int)maximize->phase,
-           maximize->level_count, maximize->here.samples, sqrt(maximize->noise));
+           maximize->table.count, maximize->here.samples, sqrt(maximize->table.noise));
 }
 
 const struct regulator regulator_ours = {
