@@ -39,7 +39,7 @@ struct agent {
     /* One incarnation; NULL between two. */
     struct channel *channel;
     struct member *member;
-    struct address address; /* of the target; the pool looks at it as long as it lives */
+    struct reach reach; /* of the target */
     struct pool *pool;
     uint64_t rejoin_ns; /* when the next one begins */
     uint64_t beat_ns;   /* when the next tick of ours is due */
@@ -98,18 +98,36 @@ static const struct engine_driver *choose_engine(enum engine_choice choice, stru
     return driver;
 }
 
+/* The target's address, and that connections can go there from where the owner wants them to. */
+static bool agent_reach(struct agent *agent, const struct assignment *assignment,
+                        struct error *error)
+{
+    const struct agent_options *options = agent->options;
+    if (!reach_target(&options->allow, assignment, &agent->reach.address, error))
+        return false;
+    agent->reach.sources = &options->sources;
+    int family = agent->reach.address.as.any.sa_family;
+    char text[ADDRESS_TEXT_BYTES];
+    if (options->sources.range_count == 0 || family == AF_UNIX ||
+        sources_count(&options->sources, family) > 0)
+        return true;
+    return error_set(
+        error, ERROR_LIMIT, PLACE_NONE, "--source names no %s address, and the target is %s",
+        family == AF_INET ? "IPv4" : "IPv6", net_address_text(&agent->reach.address, text));
+}
+
 /* A pool for the assignment, or why not. */
 static bool agent_configure(struct agent *agent, const struct assignment *assignment,
                             struct decline *decline)
 {
     struct error error = {0};
     decline->code = DECLINE_TARGET;
-    if (reach_target(&agent->options->allow, assignment, &agent->address, &error)) {
+    if (agent_reach(agent, assignment, &error)) {
         decline->code = DECLINE_RESOURCE;
         const struct engine_driver *driver = choose_engine(agent->options->engine, &error);
         if (driver != NULL)
             agent->pool =
-                pool_create(assignment, &agent->address, agent->options->lanes, driver, &error);
+                pool_create(assignment, &agent->reach, agent->options->lanes, driver, &error);
     }
     if (agent->pool == NULL) {
         snprintf(decline->sentence, sizeof decline->sentence, "%.*s", (int)NAME_BYTES_MAX,
@@ -118,7 +136,7 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
     }
     char text[ADDRESS_TEXT_BYTES];
     log_line(LOG_INFO, "joined a run against %s, which is %s", assignment->host,
-             net_address_text(&agent->address, text));
+             net_address_text(&agent->reach.address, text));
     if (agent->max_concurrency < assignment->concurrency_max)
         log_line(LOG_INFO, "carries at most %u of the plan's %u requests in flight",
                  agent->max_concurrency, assignment->concurrency_max);

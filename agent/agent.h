@@ -5,6 +5,7 @@
 #include "agent/allow.h"
 #include "agent/engine.h"
 #include "agent/pool.h"
+#include "agent/sources.h"
 #include "common/base/flags.h"
 #include "common/base/limits.h"
 
@@ -16,6 +17,7 @@ struct agent_options {
     const char *connect;
     char name[NAME_BYTES_MAX + 1];
     struct allow allow;
+    struct sources sources;
     uint32_t max_concurrency;
     uint64_t max_rate_milli;
     uint64_t max_duration_ns; /* 0: none */

@@ -47,6 +47,11 @@ static bool take_allow(void *context, const char *value, struct error *error)
     return allow_add(&((struct agent_options *)context)->allow, value, error);
 }
 
+static bool take_source(void *context, const char *value, struct error *error)
+{
+    return sources_add(&((struct agent_options *)context)->sources, value, error);
+}
+
 static bool take_max_concurrency(void *context, const char *value, struct error *error)
 {
     return take_count(value, CONCURRENCY_MAX, &((struct agent_options *)context)->max_concurrency,
@@ -127,6 +132,8 @@ static const struct flag rows[] = {
     {"name", 0, "NAME", "host and process", "how reports call this agent", take_name, false},
     {"allow", 0, "TARGET", "loopback only", "what may be loaded: HOST[:PORT] or CIDR", take_allow,
      true},
+    {"source", 0, "ADDRESS", "the kernel's choice",
+     "connect from ADDRESS, ADDRESS-ADDRESS or a network, in turns", take_source, true},
     {"max-concurrency", 0, "N", "none", "requests in flight at most", take_max_concurrency, false},
     {"max-rate", 0, "RATE", "none", "requests per second at most", take_max_rate, false},
     {"max-duration", 0, "DURATION", "none", "a longer run is declined", take_max_duration, false},

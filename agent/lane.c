@@ -228,7 +228,7 @@ static bool prepare(struct lane *lane, struct error *error)
 {
     const struct crew_plan crew_plan = {
         .assignment = lane->plan.assignment,
-        .address = lane->plan.address,
+        .reach = lane->plan.reach,
         .workload = lane->plan.workload,
         .configuration = lane->plan.configuration,
         .driver = lane->plan.driver,

@@ -15,11 +15,12 @@
 #include <stdint.h>
 
 struct lane;
+struct reach;
 
 /** What a lane is made of. All borrowed for its life. */
 struct lane_plan {
     const struct assignment *assignment;
-    const struct address *address;
+    const struct reach *reach; /* copied, but for its sources */
     const struct workload *workload;
     const void *configuration;
     const struct engine_driver *driver;

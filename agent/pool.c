@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/limits.h"
 #include "common/base/loop.h"
+#include "common/base/net.h"
 #include "proto/beat.h"
 
 #include <errno.h>
@@ -91,7 +92,7 @@ static double stagger_of(uint32_t index, uint32_t lanes, uint64_t born_ns)
     return stagger < 1.0 ? stagger : stagger - 1.0;
 }
 
-static bool create_lanes(struct pool *pool, const struct address *address, uint32_t lanes,
+static bool create_lanes(struct pool *pool, const struct reach *reach, uint32_t lanes,
                          const struct engine_driver *driver, struct error *error)
 {
     uint32_t capacity = pool->assignment->concurrency_max;
@@ -101,7 +102,7 @@ static bool create_lanes(struct pool *pool, const struct address *address, uint3
     for (uint32_t i = 0; i < lanes; i++) {
         const struct lane_plan plan = {
             .assignment = pool->assignment,
-            .address = address,
+            .reach = reach,
             .workload = pool->workload,
             .configuration = pool->configuration,
             .driver = driver,
@@ -118,7 +119,7 @@ static bool create_lanes(struct pool *pool, const struct address *address, uint3
     return true;
 }
 
-static bool fill(struct pool *pool, const struct address *address, uint32_t lanes,
+static bool fill(struct pool *pool, const struct reach *reach, uint32_t lanes,
                  const struct engine_driver *driver, struct error *error)
 {
     const struct assignment *assignment = pool->assignment;
@@ -134,10 +135,10 @@ static bool fill(struct pool *pool, const struct address *address, uint32_t lane
     if (pool->total == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the meters of a pool");
     pool->answered = loop_wakeup_create(error);
-    return pool->answered >= 0 && create_lanes(pool, address, lanes, driver, error);
+    return pool->answered >= 0 && create_lanes(pool, reach, lanes, driver, error);
 }
 
-struct pool *pool_create(const struct assignment *assignment, const struct address *address,
+struct pool *pool_create(const struct assignment *assignment, const struct reach *reach,
                          uint32_t lanes, const struct engine_driver *driver, struct error *error)
 {
     if (lanes < 1 || lanes > LANES_MAX) {
@@ -152,7 +153,7 @@ struct pool *pool_create(const struct assignment *assignment, const struct addre
     pool->assignment = assignment;
     pool->answered = -1;
     pool->active = 1;
-    if (!fill(pool, address, lanes, driver, error)) {
+    if (!fill(pool, reach, lanes, driver, error)) {
         pool_destroy(pool);
         return NULL;
     }

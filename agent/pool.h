@@ -6,7 +6,6 @@
 
 #include "agent/meter.h"
 #include "common/base/error.h"
-#include "common/base/net.h"
 #include "proto/assignment.h"
 
 #include <stdbool.h>
@@ -14,6 +13,7 @@
 
 struct pool;
 struct engine_driver;
+struct reach;
 
 /** What one agent runs. Plain data. */
 struct pool_setpoint {
@@ -24,11 +24,11 @@ struct pool_setpoint {
     uint32_t burst; /* closed arrivals at a rate: how many of each lane may be ahead of it */
 };
 
-/** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes and
- * `address`), towards `address`, on engines of
- * `driver` (engine_choose()). NULL: ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it.
+/** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes), towards
+ * `reach` (copied, but for its sources), on engines of `driver` (engine_choose()). NULL:
+ * ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it.
  */
-struct pool *pool_create(const struct assignment *assignment, const struct address *address,
+struct pool *pool_create(const struct assignment *assignment, const struct reach *reach,
                          uint32_t lanes, const struct engine_driver *driver, struct error *error);
 /** Cuts whatever is in flight, ends the threads, frees all. */
 void pool_destroy(struct pool *pool);

@@ -124,6 +124,8 @@ static void count_outcome(struct phase_meter *phase, uint32_t kind, struct endin
         break;
     case ENDING_TIMED_OUT:
         phase->counters.timed_out++;
+        phase->counters.timed_out_connect += ending.waited_for == PATIENCE_CONNECT;
+        phase->counters.timed_out_first_byte += ending.waited_for == PATIENCE_FIRST_BYTE;
         phase->requests[kind].failed++;
         break;
     }
@@ -139,6 +141,7 @@ static void let_go(struct crew *crew, struct worker *worker, uint64_t at_ns)
 {
     CHECK(worker->has_request);
     worker->has_request = false;
+    patience_end(&crew->patience, &worker->patience);
     crew->in_flight--;
     crew->own_late_count -= worker->own_late;
     occupy(crew, worker->phase, at_ns);
@@ -151,7 +154,7 @@ static void count_end(struct crew *crew, struct worker *worker, struct ending en
     uint64_t done_ns = larger(crew->read_ns, worker->armed_ns);
     uint64_t service_ns = done_ns - worker->armed_ns;
     if (ending.how == ENDING_TIMED_OUT)
-        service_ns = larger(service_ns, crew->timeout_ns); /* crew_fail() takes it over so late */
+        service_ns = larger(service_ns, ending.after_ns); /* crew_fail() takes it over so late */
     uint64_t response_ns = larger(done_ns - worker->due_ns, service_ns);
     struct phase_meter *phase = phase_of(crew, worker);
     count_outcome(phase, worker->kind, ending);
@@ -193,10 +196,17 @@ static struct ending failed(enum failure failure)
     return (struct ending){.how = ENDING_FAILED, .failure = failure};
 }
 
+static struct ending failed_with(const struct feed_result *result)
+{
+    return (struct ending){
+        .how = ENDING_FAILED, .failure = result->failure, .status = result->status};
+}
+
 /* A connection's life */
 
 static void hang_up(struct crew *crew, struct worker *worker)
 {
+    patience_end(&crew->patience, &worker->patience);
     if (worker->connection.open)
         crew->driver->close(crew->engine, &worker->connection);
 }
@@ -217,11 +227,19 @@ static void part(struct crew *crew, struct worker *worker, enum parting parting,
     }
 }
 
+/* Whether the connection has carried as much as it may, or is as old as it may be. */
+static bool is_worn(const struct crew *crew, const struct worker *worker, uint64_t now_ns)
+{
+    return (crew->requests_max > 0 && worker->carried >= crew->requests_max) ||
+           (crew->lifetime_ns > 0 && now_ns >= worker->connect_ns + crew->lifetime_ns);
+}
+
 /* The request is over; `reusable`: its connection is not. */
 static void finish(struct crew *crew, struct worker *worker, struct ending ending, bool reusable)
 {
     count_end(crew, worker, ending);
-    if (reusable && worker->connection.open && !worker->request.close_after) {
+    if (reusable && worker->connection.open && !worker->request.close_after &&
+        !is_worn(crew, worker, crew->read_ns)) {
         become(crew, worker, WORKER_IDLE);
         crew->calls->ready(crew->owner, worker);
         return;
@@ -261,11 +279,23 @@ static void connect_failed(struct crew *crew, struct worker *worker, int error)
     finish(crew, worker, ending, false);
 }
 
+/* The addresses of this machine take turns. */
+static void choose_source(struct crew *crew)
+{
+    if (crew->source_count == 0)
+        return;
+    crew->source_next = (crew->source_next + 1) % crew->source_count;
+    crew->route.from =
+        sources_pick(crew->sources, crew->route.to.as.any.sa_family, crew->source_next);
+}
+
 static void begin_connect(struct crew *crew, struct worker *worker, uint64_t now_ns)
 {
     worker->connect_ns = now_ns;
     worker->carried = 0;
     worker->error = 0;
+    choose_source(crew);
+    patience_begin(&crew->patience, &worker->patience, PATIENCE_CONNECT, now_ns);
     if (!crew->driver->connect(crew->engine, &worker->connection, &crew->route, &worker->error))
         become(crew, worker,
                WORKER_SETTLING); /* never inside this call: a chain of them has no end */
@@ -279,8 +309,10 @@ static void note_sent(struct crew *crew, struct worker *worker, size_t count)
         become(crew, worker, WORKER_SETTLING);
 }
 
-static void send_request(struct crew *crew, struct worker *worker)
+static void send_request(struct crew *crew, struct worker *worker, uint64_t now_ns)
 {
+    if (worker->request.expects_answer)
+        patience_begin(&crew->patience, &worker->patience, PATIENCE_FIRST_BYTE, now_ns);
     if (worker->carried++ > 0)
         phase_of(crew, worker)->counters.connections_reused++;
     worker->misses = 0;
@@ -302,6 +334,7 @@ static void on_connected(void *context, struct connection *connection, int error
         connect_failed(crew, worker, error);
         return;
     }
+    patience_end(&crew->patience, &worker->patience);
     struct phase_meter *phase =
         &crew->meters->phases[worker->has_request ? worker->phase : crew->phase];
     phase->counters.connections_opened++;
@@ -313,7 +346,7 @@ static void on_connected(void *context, struct connection *connection, int error
         worker->misses = 0;
         finish(crew, worker, (struct ending){.how = ENDING_OK}, true);
     } else {
-        send_request(crew, worker);
+        send_request(crew, worker, crew->read_ns);
     }
 }
 
@@ -332,7 +365,7 @@ static void feed(struct crew *crew, struct worker *worker, const uint8_t *bytes,
     struct ending ending = {.how = ENDING_OK, .status = result.status};
     bool reusable = outcome == FEED_DONE && result.reusable;
     if (outcome == FEED_FAILED || !result.ok)
-        ending = (struct ending){ENDING_FAILED, result.failure, result.status};
+        ending = failed_with(&result);
     if (outcome == FEED_DONE && result.consumed < count) {
         ending = failed(FAILURE_UNEXPECTED); /* it said more than it was asked */
         reusable = false;
@@ -356,6 +389,7 @@ static void on_received(void *context, struct connection *connection, const uint
     phase->counters.bytes_received += count;
     if (!worker->answered) {
         worker->answered = true;
+        patience_end(&crew->patience, &worker->patience);
         /* What nobody asked for may have come before the request that now gets it for an answer. */
         histogram_record(&phase->kinds[SAMPLE_FIRST_BYTE],
                          larger(crew->read_ns, worker->armed_ns) - worker->armed_ns);
@@ -375,7 +409,7 @@ static void answer_ended(struct crew *crew, struct worker *worker)
     if (outcome == FEED_MORE)
         ending = failed(FAILURE_CLOSED);
     else if (outcome == FEED_FAILED || !result.ok)
-        ending = (struct ending){ENDING_FAILED, result.failure, result.status};
+        ending = failed_with(&result);
     finish(crew, worker, ending, false);
 }
 
@@ -500,11 +534,12 @@ void crew_start(struct crew *crew, struct worker *worker, const struct waiting *
     struct workload_turn turn = {worker->kind, worker->index, room_of(crew, worker)};
     crew->workload->begin(crew->configuration, &turn, &worker->answer, &worker->request);
     become(crew, worker, WORKER_BUSY);
-    if (worker->connection.open && !worker->request.close_after) {
-        send_request(crew, worker);
+    if (worker->connection.open && !worker->request.close_after && !is_worn(crew, worker, now_ns)) {
+        send_request(crew, worker, now_ns);
         return;
     }
-    hang_up(crew, worker); /* one made ahead is not the one that this request is to make */
+    /* One made ahead is not the one that this request is to make; one may have grown old idle. */
+    hang_up(crew, worker);
     begin_connect(crew, worker, now_ns);
 }
 
@@ -529,10 +564,26 @@ void crew_settle(struct crew *crew)
     }
 }
 
+/* A connect, or a first byte, took longer than it may. */
+static void lose_patience(struct crew *crew, struct patience_link *link)
+{
+    struct worker *worker = (struct worker *)((char *)link - offsetof(struct worker, patience));
+    struct ending ending = {.how = ENDING_TIMED_OUT,
+                            .after_ns = crew->patience.limits_ns[link->kind],
+                            .waited_for = link->kind};
+    if (worker->has_request)
+        finish(crew, worker, ending, false);
+    else
+        miss(crew, worker, ending);
+}
+
 void crew_expire(struct crew *crew, uint64_t judged_ns)
 {
-    const struct ending timed_out = {.how = ENDING_TIMED_OUT};
+    const struct ending timed_out = {.how = ENDING_TIMED_OUT, .after_ns = crew->timeout_ns};
     struct worker *worker;
+    struct patience_link *link;
+    while ((link = patience_expired(&crew->patience, judged_ns)) != NULL)
+        lose_patience(crew, link);
     while ((worker = crew->lists[WORKER_BUSY].first) != NULL &&
            worker->armed_ns + crew->timeout_ns <= judged_ns) {
         finish(crew, worker, timed_out, false);
@@ -547,10 +598,10 @@ uint64_t crew_deadline(const struct crew *crew)
 {
     if (crew->lists[WORKER_SETTLING].count > 0)
         return 0;
-    uint64_t first_ns = ENGINE_NEVER;
+    uint64_t first_ns = patience_deadline(&crew->patience);
     const struct worker *busy = crew->lists[WORKER_BUSY].first;
     const struct worker *connecting = crew->lists[WORKER_CONNECTING].first;
-    if (busy != NULL)
+    if (busy != NULL && busy->armed_ns + crew->timeout_ns < first_ns)
         first_ns = busy->armed_ns + crew->timeout_ns;
     if (connecting != NULL && connecting->armed_ns + crew->timeout_ns < first_ns)
         first_ns = connecting->armed_ns + crew->timeout_ns;
@@ -601,6 +652,25 @@ static bool take_rooms(struct crew *crew)
     return crew->room_bytes == 0 || crew->rooms != NULL;
 }
 
+static struct patience patience_for(const struct assignment_connection *connection)
+{
+    struct patience patience = {0};
+    patience.limits_ns[PATIENCE_CONNECT] = connection->connect_timeout_ns;
+    patience.limits_ns[PATIENCE_FIRST_BYTE] = connection->first_byte_timeout_ns;
+    return patience;
+}
+
+/* Each lane begins somewhere else, by its seed. */
+static void take_sources(struct crew *crew, const struct crew_plan *plan)
+{
+    crew->sources = plan->reach->sources;
+    if (crew->sources == NULL)
+        return;
+    crew->source_count = sources_count(crew->sources, crew->route.to.as.any.sa_family);
+    if (crew->source_count > 0)
+        crew->source_next = (uint32_t)(plan->seed % crew->source_count);
+}
+
 bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct crew_calls *calls,
                void *owner, struct error *error)
 {
@@ -610,14 +680,18 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
         .calls = calls,
         .owner = owner,
         .driver = plan->driver,
-        .route = {.to = *plan->address},
+        .route = {.to = plan->reach->address},
         .workload = plan->workload,
         .configuration = plan->configuration,
         .timeout_ns = assignment->timeout_ns,
+        .patience = patience_for(&assignment->connection),
+        .lifetime_ns = assignment->connection.lifetime_ns,
+        .requests_max = assignment->connection.requests_max,
         .ahead = connects_ahead(plan),
         .capacity = plan->capacity,
     };
     begin_mix(crew, plan);
+    take_sources(crew, plan);
     crew->meters =
         meters_create(assignment->phases, assignment->request_count, assignment->latency_digest);
     crew->occupancy = calloc(assignment->phases, sizeof *crew->occupancy);

@@ -15,6 +15,8 @@
 #include "agent/engine.h"
 #include "agent/meter.h"
 #include "agent/mix.h"
+#include "agent/patience.h"
+#include "agent/reach.h"
 #include "agent/workload.h"
 
 #include <stdbool.h>
@@ -34,13 +36,16 @@ enum worker_state {
 /** How a request or a connect ended. */
 struct ending {
     enum { ENDING_OK, ENDING_FAILED, ENDING_TIMED_OUT } how;
-    enum failure failure; /* ENDING_FAILED */
-    uint16_t status;      /* http; 0: none */
+    enum failure failure;          /* ENDING_FAILED */
+    uint16_t status;               /* http; 0: none */
+    uint64_t after_ns;             /* ENDING_TIMED_OUT: the limit that has passed, */
+    enum patience_kind waited_for; /* ... and of what; PATIENCE_NONE: of the whole request */
 };
 
 struct worker {
     struct connection connection;   /* first: the engine hands it back to us */
     struct worker *previous, *next; /* in the list of its state */
+    struct patience_link patience;
     enum worker_state state;
     int error; /* SETTLING: errno of a connect that failed at once, or 0 */
     bool has_request;
@@ -94,11 +99,16 @@ struct crew {
     void *owner;
     const struct engine_driver *driver;
     struct engine *engine;
-    struct route route;
+    struct route route; /* of the next connection */
+    const struct sources *sources;
+    uint32_t source_count, source_next; /* of those for the target; 0: the kernel's choice */
     const struct workload *workload;
     const void *configuration;
     uint64_t timeout_ns;
-    bool ahead; /* connections are made before there is a request for them */
+    struct patience patience;
+    uint64_t lifetime_ns;  /* a connection as old as this is for no other request; 0: no bound */
+    uint32_t requests_max; /* on one connection; 0: no bound */
+    bool ahead;            /* connections are made before there is a request for them */
     struct mix mix;
 
     struct meters *meters;       /* owned */
@@ -121,7 +131,7 @@ struct crew {
 /** What a crew is made of; all borrowed for its life. */
 struct crew_plan {
     const struct assignment *assignment;
-    const struct address *address;
+    const struct reach *reach; /* copied, but for its sources */
     const struct workload *workload;
     const void *configuration;
     const struct engine_driver *driver;

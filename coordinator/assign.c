@@ -190,6 +190,22 @@ static void fill_data(const struct plan *plan, struct assignment *assignment,
     }
 }
 
+/* Only what differs from what every agent does: who asks for nothing, needs no newer agent. */
+static struct assignment_connection connection_of(const struct plan *plan)
+{
+    struct assignment_connection connection = {
+        .connect_timeout_ns = plan->connect_timeout_ns,
+        .first_byte_timeout_ns = plan->first_byte_timeout_ns,
+        .lifetime_ns = plan->connection_age_ns,
+        .requests_max = plan->connection_requests,
+        .resolve_every_ns = plan->resolve_every_ns,
+    };
+    connection.used = connection.connect_timeout_ns > 0 || connection.first_byte_timeout_ns > 0 ||
+                      connection.lifetime_ns > 0 || connection.requests_max > 0 ||
+                      connection.resolve_every_ns > 0;
+    return connection;
+}
+
 bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_count,
                       struct error *error)
 {
@@ -205,6 +221,7 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
         .duration_ns = plan->schedule.duration_ns,
         .concurrency_max = plan->concurrency_max,
         .rate_max_per_s = rate_max(plan),
+        .connection = connection_of(plan),
     };
     static const char *const workloads[] = {
         [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};

@@ -46,32 +46,46 @@ static bool children_folder(struct children *children, struct error *error)
     return true;
 }
 
-bool children_start(struct children *children, uint32_t count, uint32_t lanes, const char *allow,
+static bool children_start_one(struct children *children, const struct children_plan *plan,
+                               struct error *error)
+{
+    char name[32];
+    char lanes[16];
+    snprintf(name, sizeof name, "local-%u", children->count + 1);
+    snprintf(lanes, sizeof lanes, "%u", plan->lanes);
+    const char *own[] = {"clobber", "agent", "--connect", children->endpoint,
+                         "--name",  name,    "--allow",   plan->allow,
+                         "--lanes", lanes,   "--once",    "--embedded"};
+    char *arguments[COUNT(own) + CHILDREN_PASSED_MAX + 1] = {NULL};
+    size_t count = 0;
+    CHECK(plan->passed_count <= CHILDREN_PASSED_MAX);
+    for (size_t i = 0; i < COUNT(own); i++)
+        arguments[count++] = (char *)(uintptr_t)own[i];
+    for (uint32_t i = 0; i < plan->passed_count; i++)
+        arguments[count++] = (char *)(uintptr_t)plan->passed[i];
+    if (!children_spawn(&children->pids[children->count], arguments, error))
+        return false;
+    children->count++;
+    children->alive++;
+    return true;
+}
+
+bool children_start(struct children *children, const struct children_plan *plan,
                     struct error *error)
 {
     *children = (struct children){.needed = true};
     if (!children_folder(children, error))
         return false;
-    children->pids = calloc(count, sizeof *children->pids);
+    children->pids = calloc(plan->count, sizeof *children->pids);
     if (children->pids == NULL) {
         children_stop(children);
-        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for %u agents", count);
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for %u agents", plan->count);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        char name[32];
-        char lanes_text[16];
-        snprintf(name, sizeof name, "local-%u", i + 1);
-        snprintf(lanes_text, sizeof lanes_text, "%u", lanes);
-        char *arguments[] = {"clobber", "agent",    "--connect", children->endpoint,
-                             "--name",  name,       "--allow",   (char *)(uintptr_t)allow,
-                             "--lanes", lanes_text, "--once",    "--embedded",
-                             NULL};
-        if (!children_spawn(&children->pids[i], arguments, error)) {
+    while (children->count < plan->count) {
+        if (!children_start_one(children, plan, error)) {
             children_stop(children);
             return false;
         }
-        children->count++;
-        children->alive++;
     }
     return true;
 }

@@ -18,10 +18,19 @@ struct children {
     bool needed;        /* one that ends is an error: the run has not begun to end */
 };
 
-/** Makes a private folder for the socket and starts `count` agents of `lanes` lanes each, allowed
- * the target `allow` ("HOST:PORT") and nothing else. Call before the channel is bound: no fork
- * after it. False: ERROR_SYSTEM, and nothing runs. */
-bool children_start(struct children *children, uint32_t count, uint32_t lanes, const char *allow,
+/** What to start. Texts are borrowed for the call. */
+struct children_plan {
+    uint32_t count, lanes; /* agents, and the lanes of each */
+    const char *allow;     /* the target, "HOST:PORT", and nothing else */
+    /* Words of our own command line that are for the agents: "--source", "10.0.0.1", ... */
+    const char *const *passed;
+    uint32_t passed_count; /* at most CHILDREN_PASSED_MAX */
+};
+#define CHILDREN_PASSED_MAX 40u /* sixteen ranges of sources, an engine, and to spare */
+
+/** Makes a private folder for the socket and starts the agents. Call before the channel is bound:
+ * no fork after it. False: ERROR_SYSTEM, and nothing runs. */
+bool children_start(struct children *children, const struct children_plan *plan,
                     struct error *error);
 
 /** Reaps those that ended. False: one of them is still needed; `error` says how it ended. */

@@ -101,7 +101,11 @@ struct plan {
     uint64_t agents_wait_ns;
     enum on_loss on_loss;
     uint64_t timeout_ns; /* http.timeout: of a whole request, from its start */
-    char *headers;       /* http.headers, "Name: value\r\n" each; every request has them already */
+    uint64_t connect_timeout_ns, first_byte_timeout_ns; /* 0: none beside that */
+    uint64_t connection_age_ns;                         /* 0: no bound */
+    uint32_t connection_requests;                       /* 0: no bound */
+    uint64_t resolve_every_ns;                          /* 0: once */
+    char *headers; /* http.headers, "Name: value\r\n" each; every request has them already */
     bool keep_alive;
     uint32_t variable_count;
     struct plan_variable variables[VARIABLES_MAX];

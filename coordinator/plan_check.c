@@ -145,6 +145,43 @@ static void check_fleet(struct reading *reading, const struct node *root)
     }
 }
 
+/* Limits that could never be reached, or that nothing can keep. */
+static void check_connection(struct reading *reading, const struct node *root)
+{
+    const struct plan *plan = reading->plan;
+    const struct node *http = node_find(root, "http");
+    const struct {
+        const char *word;
+        uint64_t value_ns, least_ns, below_ns;
+        struct place place;
+    } rows[] = {
+        {"http.connect_timeout", plan->connect_timeout_ns, NS_PER_MS, plan->timeout_ns,
+         place_of(root, "http", "connect_timeout")},
+        {"http.first_byte_timeout", plan->first_byte_timeout_ns, NS_PER_MS, plan->timeout_ns,
+         place_of(root, "http", "first_byte_timeout")},
+        {"http.connection.age", plan->connection_age_ns, NS_PER_MS, UINT64_MAX,
+         place_of(http, "connection", "age")},
+        {"http.resolve.every", plan->resolve_every_ns, NS_PER_S, UINT64_MAX,
+         place_of(http, "resolve", "every")},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char shown[UNITS_TEXT_BYTES], bound[UNITS_TEXT_BYTES];
+        units_show_duration(rows[i].value_ns, shown);
+        if (rows[i].value_ns > 0 && rows[i].value_ns < rows[i].least_ns)
+            plan_errors_add(reading->errors, ERROR_PLAN, rows[i].place,
+                            "%s is %s; give 0 for none, or at least %s", rows[i].word, shown,
+                            units_show_duration(rows[i].least_ns, bound));
+        else if (rows[i].value_ns >= rows[i].below_ns && rows[i].below_ns > 0)
+            plan_errors_add(reading->errors, ERROR_PLAN, rows[i].place,
+                            "%s is %s; give less than http.timeout, which is %s", rows[i].word,
+                            shown, units_show_duration(rows[i].below_ns, bound));
+    }
+    if (!plan->keep_alive && (plan->connection_requests > 0 || plan->connection_age_ns > 0))
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "http", "connection"),
+                        "http.connection bounds connections that http.keep_alive: false ends "
+                        "after one request; leave one of them out");
+}
+
 /* "GET key", or "GET" where that would be no name on a screen. False: not even that. */
 static bool name_command(const struct plan_request *request, char *name, size_t name_bytes)
 {
@@ -321,6 +358,7 @@ void plan_check(struct reading *reading, const struct node *root)
     check_time(reading, root);
     check_fleet(reading, root);
     plan_data_load(reading, root);
+    check_connection(reading, root);
     check_requests(reading, root);
     plan_template_check(reading, root);
     name_plan(reading);

@@ -40,6 +40,25 @@ const struct report_event *report_add_event(struct report *report, const struct 
     return last;
 }
 
+static void add_timeouts(struct timeouts *timeouts, const char *word, uint64_t count)
+{
+    if (count == 0)
+        return;
+    timeouts->items[timeouts->count].word = word;
+    timeouts->items[timeouts->count++].count = count;
+}
+
+struct timeouts report_timeouts(const struct counters *counters)
+{
+    struct timeouts timeouts = {0};
+    uint64_t parts = counters->timed_out_connect + counters->timed_out_first_byte;
+    CHECK(parts <= counters->timed_out);
+    add_timeouts(&timeouts, "timeout", counters->timed_out - parts);
+    add_timeouts(&timeouts, "timeout_connect", counters->timed_out_connect);
+    add_timeouts(&timeouts, "timeout_first_byte", counters->timed_out_first_byte);
+    return timeouts;
+}
+
 const char *report_concurrency(double concurrency, char *text)
 {
     bool whole = concurrency >= 10.0 || fabs(concurrency - round(concurrency)) < 0.05;

@@ -126,6 +126,16 @@ const char *report_workers(double workers, char *text);
 /** "41200/s ± 600", or without its interval when that is not known, into `text[UNITS_TEXT_BYTES]`;
  * returns `text`. */
 const char *report_answer_text(const struct answer_found *found, char *text);
+/** What timed out, by what it waited for: "timeout" for the whole request, "timeout_connect",
+ *  "timeout_first_byte"; only those that there are. */
+struct timeouts {
+    uint32_t count;
+    struct {
+        const char *word; /* static */
+        uint64_t count;
+    } items[3];
+};
+struct timeouts report_timeouts(const struct counters *counters);
 /** Frees what `report` owns. */
 void report_done(struct report *report);
 

@@ -117,8 +117,9 @@ static json_t *ledger_object(const struct report *report)
 static json_t *errors_object(const struct report *report)
 {
     json_t *object = json_object();
-    if (report->counters.timed_out > 0)
-        json_put(object, "timeout", json_count(report->counters.timed_out));
+    const struct timeouts timeouts = report_timeouts(&report->counters);
+    for (uint32_t i = 0; i < timeouts.count; i++)
+        json_put(object, timeouts.items[i].word, json_count(timeouts.items[i].count));
     for (enum failure failure = 0; failure < FAILURE_COUNT; failure++)
         if (failure != FAILURE_STATUS && report->counters.failed[failure] > 0)
             json_put(object, failure_word(failure), json_count(report->counters.failed[failure]));

@@ -236,8 +236,9 @@ static void show_errors(const struct report *report, FILE *stream)
     for (enum failure failure = 0; failure < FAILURE_COUNT; failure++)
         if (failure != FAILURE_STATUS && counters->failed[failure] > 0)
             add(&line, "   %s %llu", failure_word(failure), whole(counters->failed[failure]));
-    if (counters->timed_out > 0)
-        add(&line, "   timeout %llu", whole(counters->timed_out));
+    const struct timeouts timeouts = report_timeouts(counters);
+    for (uint32_t i = 0; i < timeouts.count; i++)
+        add(&line, "   %s %llu", timeouts.items[i].word, whole(timeouts.items[i].count));
     end(&line, stream);
 }
 

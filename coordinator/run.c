@@ -102,7 +102,13 @@ static bool run_start_children(struct run *run, struct error *error)
     char allow[NAME_BYTES_MAX + 16];
     snprintf(allow, sizeof allow, strchr(run->plan->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
              run->plan->host, run->plan->port);
-    return children_start(&run->children, run->agents, lanes, allow, error);
+    return children_start(&run->children,
+                          &(struct children_plan){.count = run->agents,
+                                                  .lanes = lanes,
+                                                  .allow = allow,
+                                                  .passed = run->options->passed,
+                                                  .passed_count = run->options->passed_count},
+                          error);
 }
 
 /* Off loopback, a bind without keys must be said out loud. */

@@ -4,6 +4,7 @@
 #define CLOBBER_COORDINATOR_RUN_H
 
 #include "common/base/flags.h"
+#include "coordinator/children.h"
 #include "coordinator/plan.h"
 
 #include <stdbool.h>
@@ -20,6 +21,8 @@ struct run_options {
     char *body_file;    /* of -b @FILE; owned */
     bool request_given; /* -m, -H, -b or --while */
     uint32_t agents, lanes;
+    const char *passed[CHILDREN_PASSED_MAX]; /* flags and values that our agents judge themselves */
+    uint32_t passed_count;
     const char *bind;
     uint32_t expect_agents;
     uint64_t wait_ns;

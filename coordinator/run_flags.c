@@ -43,6 +43,26 @@ static bool take_lanes(void *context, const char *value, struct error *error)
     return take_count(value, LANES_MAX, &((struct run_options *)context)->lanes, error);
 }
 
+static bool pass(struct run_options *options, const char *flag, const char *value,
+                 struct error *error)
+{
+    if (options->passed_count + 2 > CHILDREN_PASSED_MAX)
+        return usage(error, "given too often");
+    options->passed[options->passed_count++] = flag;
+    options->passed[options->passed_count++] = value;
+    return true;
+}
+
+static bool take_source(void *context, const char *value, struct error *error)
+{
+    return pass(context, "--source", value, error);
+}
+
+static bool take_engine(void *context, const char *value, struct error *error)
+{
+    return pass(context, "--engine", value, error);
+}
+
 static bool take_for(void *context, const char *value, struct error *error)
 {
     return take_duration(value, &((struct run_options *)context)->request.duration_ns, error);
@@ -230,6 +250,9 @@ static bool take_later(void *context, const char *value, struct error *error)
 static const struct flag run_rows[] = {
     {"agents", 0, "N", "the plan's agents.expect, else 1", "embedded agents", take_agents, false},
     {"lanes", 0, "N", "cores / agents, at least 1", "threads an agent", take_lanes, false},
+    {"source", 0, "ADDRESS", "the kernel's choice",
+     "connect from ADDRESS, ADDRESS-ADDRESS or a network, in turns", take_source, true},
+    {"engine", 0, "ENGINE", "auto", "of the agents: auto, uring or epoll", take_engine, false},
     {"duration", 'd', "DURATION", "30s", "how long, warm-up included", take_for, false},
     {"rate", 'R', "RATE", NULL,
      "hold this many requests a second; with neither -R nor -c: maximize", take_rate, false},

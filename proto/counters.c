@@ -15,8 +15,9 @@ struct values {
 };
 static_assert(sizeof(struct counters) == sizeof(struct values), "counts and nothing else");
 
-#define COUNTERS_FIELDS (VALUES - FAILURE_COUNT + 1u) /* the classes of failure are one field */
-#define FAILURES_LEAST  12u /* classes of minor version 0: up to FAILURE_SEND */
+#define COUNTERS_FIELDS       (VALUES - FAILURE_COUNT + 1u) /* the classes of failure are one field */
+#define COUNTERS_FIELDS_LEAST (COUNTERS_FIELDS - 2u)        /* as minor version 1 had them */
+#define FAILURES_LEAST        12u /* classes of minor version 0: up to FAILURE_SEND */
 static_assert(FAILURES_LEAST == FAILURE_SEND + 1, "new classes come at the end");
 
 static struct values values_of(const struct counters *counters)
@@ -96,7 +97,8 @@ static void put_failed(const uint64_t *failed, struct wire_writer *writer)
 
 void counters_encode(const struct counters *counters, struct wire_writer *writer)
 {
-    wire_put_array(writer, COUNTERS_FIELDS);
+    bool impatient = counters->timed_out_connect > 0 || counters->timed_out_first_byte > 0;
+    wire_put_array(writer, impatient ? COUNTERS_FIELDS : COUNTERS_FIELDS_LEAST);
     wire_put_u64(writer, counters->planned);
     wire_put_u64(writer, counters->not_started);
     wire_put_u64(writer, counters->started);
@@ -111,6 +113,10 @@ void counters_encode(const struct counters *counters, struct wire_writer *writer
     wire_put_u64(writer, counters->in_flight_ns);
     wire_put_u64(writer, counters->latency_sum_ns);
     wire_put_u64(writer, counters->send_lag_sum_ns);
+    if (impatient) {
+        wire_put_u64(writer, counters->timed_out_connect);
+        wire_put_u64(writer, counters->timed_out_first_byte);
+    }
 }
 
 static bool get_count(struct wire_reader *reader, const char *name, uint64_t *count,
@@ -155,14 +161,32 @@ static bool balance(const struct counters *counters, struct error *error)
                          "unwritten is %" PRIu64 ", more than have ended, %" PRIu64,
                          counters->unwritten, ended(counters));
     }
+    uint64_t impatient = counters->timed_out_connect + counters->timed_out_first_byte;
+    if (impatient > counters->timed_out) {
+        return error_set(error, ERROR_PROTOCOL, PLACE_NONE,
+                         "timed out for a connection or a first byte is %" PRIu64
+                         ", more than timed out, %" PRIu64,
+                         impatient, counters->timed_out);
+    }
     return true;
+}
+
+static bool get_impatience(struct wire_reader *reader, uint32_t fields, struct counters *counters,
+                           struct error *error)
+{
+    if (fields > COUNTERS_FIELDS_LEAST &&
+        !get_count(reader, "timed_out_connect", &counters->timed_out_connect, error))
+        return false;
+    return fields < COUNTERS_FIELDS ||
+           get_count(reader, "timed_out_first_byte", &counters->timed_out_first_byte, error);
 }
 
 bool counters_decode(struct wire_reader *reader, struct counters *counters, struct error *error)
 {
     struct counters read = {0};
     uint32_t fields;
-    if (!wire_get_array(reader, "counters", COUNTERS_FIELDS, COUNTERS_FIELDS, &fields, error) ||
+    if (!wire_get_array(reader, "counters", COUNTERS_FIELDS_LEAST, COUNTERS_FIELDS, &fields,
+                        error) ||
         !get_count(reader, "planned", &read.planned, error) ||
         !get_count(reader, "not_started", &read.not_started, error) ||
         !get_count(reader, "started", &read.started, error) ||
@@ -176,7 +200,7 @@ bool counters_decode(struct wire_reader *reader, struct counters *counters, stru
         !get_sum(reader, "in_flight_ns", &read.in_flight_ns, error) ||
         !get_sum(reader, "latency_sum_ns", &read.latency_sum_ns, error) ||
         !get_sum(reader, "send_lag_sum_ns", &read.send_lag_sum_ns, error) ||
-        !balance(&read, error)) {
+        !get_impatience(reader, fields, &read, error) || !balance(&read, error)) {
         return false;
     }
     *counters = read;

@@ -28,6 +28,9 @@ struct counters {
     uint64_t in_flight_ns;       /* integral over time of workers with a request in flight */
     uint64_t latency_sum_ns;     /* start to done, over all that ended (ok, failed, timed out) */
     uint64_t send_lag_sum_ns;    /* due to started, over all started */
+    /* Of those timed out, who waited for something that has a limit of its own. Since minor version
+     * 2, and on the wire only when there are any: who asks for no such limit sees none. */
+    uint64_t timed_out_connect, timed_out_first_byte;
 };
 
 /** Sum of all classes. */
@@ -45,7 +48,8 @@ bool counters_monotone(const struct counters *newer, const struct counters *olde
 #define COUNTERS_COUNT_MAX (UINT64_C(1) << 46)
 
 /** One nested array on the wire, `failed` an array inside it. Decoding also checks the ledger's
- *  rules: started + not_started <= planned, ended <= started, unwritten <= ended. Encoding does
+ *  rules: started + not_started <= planned, ended <= started, unwritten <= ended, timed out for a
+ *  connection or a first byte <= timed out. Encoding does
  *  not: what an agent miscounts the coordinator names; it is no reason for the agent to die. */
 void counters_encode(const struct counters *counters, struct wire_writer *writer);
 bool counters_decode(struct wire_reader *reader, struct counters *counters, struct error *error);

@@ -35,11 +35,12 @@
 #define BODY_BYTES_MAX    32768u         /* all requests together must fit an assignment */
 #define DATA_FILES_MAX    8u             /* users, products, ...: more are a plan for two runs */
 #define VARIABLES_MAX     64u            /* constants of a plan that people write by hand */
-#define SLOTS_MAX         512u     /* values that requests fill in: sixteen for each of them */
-#define EXPECTATIONS_MAX  128u     /* four for each of the requests */
-#define REDIRECTS_MAX     20u      /* as browsers do */
-#define STREAMS_MAX       1024u    /* on one connection; servers allow 100 to 256 */
-#define WEIGHT_MAX        1000000u /* a share of one in a million is as fine as anyone asks */
+#define SLOTS_MAX         512u        /* values that requests fill in: sixteen for each of them */
+#define EXPECTATIONS_MAX  128u        /* four for each of the requests */
+#define REDIRECTS_MAX     20u         /* as browsers do */
+#define STREAMS_MAX       1024u       /* on one connection; servers allow 100 to 256 */
+#define REUSES_MAX        1000000000u /* of a connection: more than the longest run sees */
+#define WEIGHT_MAX        1000000u    /* a share of one in a million is as fine as anyone asks */
 
 /* Data files (coordinator/plan_data.c, agent/intake.c): in memory at the coordinator and in every
  * agent, so of a size that a small container carries beside its work */

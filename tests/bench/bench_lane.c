@@ -7,6 +7,7 @@
  * with one, requests fall due at it. */
 #include "agent/engine.h"
 #include "agent/pool.h"
+#include "agent/reach.h"
 #include "common/base/clock.h"
 #include "common/base/net.h"
 
@@ -110,7 +111,8 @@ int main(int argc, char **argv)
     struct pool *pool = NULL;
     if (driver != NULL && net_split(argv[1], host, sizeof host, &port, &error) &&
         net_resolve(host, port, addresses, &count, &error))
-        pool = pool_create(&assignment, &addresses[0], 1, driver, &error);
+        pool =
+            pool_create(&assignment, &(struct reach){.address = addresses[0]}, 1, driver, &error);
     if (pool == NULL) {
         fprintf(stderr, "bench_lane: %s\n", error.message);
         return usage();

@@ -74,6 +74,7 @@ struct refused_case {
 
 static const struct refused_case refused_cases[] = {
     {"agent_refuses_an_unknown_engine", {"--engine", "kqueue"}, "no engine"},
+    {"agent_refuses_a_source_that_is_a_name", {"--source", "eth0"}, "is no source"},
     {"agent_refuses_keys_not_built", {"--secret-key", "x"}, "not built yet"},
     {"agent_refuses_no_lane", {"--lanes", "0"}, "1 to 256"},
     {"agent_refuses_257_lanes", {"--lanes", "257"}, "1 to 256"},

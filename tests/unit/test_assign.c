@@ -207,9 +207,27 @@ static void whatever_a_plan_may_hold_fits(void **state)
     assert_true(byte_count <= ASSIGNMENT_BYTES_MAX);
 }
 
+static void limits_of_connections_travel_in_their_section(void **state)
+{
+    (void)state;
+    struct assignment plain = assign(HOLD);
+    struct assignment limited =
+        assign(HOLD "http: {connect_timeout: 250ms, first_byte_timeout: 1s, resolve: {every: 30s}, "
+                    "connection: {requests: 1000, age: 5m}}\n");
+
+    assert_false(plain.connection.used);
+    assert_true(limited.connection.used);
+    assert_int_equal(limited.connection.connect_timeout_ns, 250 * NS_PER_MS);
+    assert_int_equal(limited.connection.first_byte_timeout_ns, NS_PER_S);
+    assert_int_equal(limited.connection.resolve_every_ns, 30 * NS_PER_S);
+    assert_int_equal(limited.connection.requests_max, 1000);
+    assert_int_equal(limited.connection.lifetime_ns, 300 * NS_PER_S);
+}
+
 int main(void)
 {
     static const struct CMUnitTest plain[] = {
+        cmocka_unit_test(limits_of_connections_travel_in_their_section),
         cmocka_unit_test(assignment_says_all_that_an_agent_needs),
         cmocka_unit_test(arrivals_are_open_for_an_open_hold_alone),
         cmocka_unit_test(stages_make_phases_and_the_largest_rate),

@@ -29,6 +29,8 @@ static struct counters example(void)
         .in_flight_ns = 4,
         .latency_sum_ns = 5,
         .send_lag_sum_ns = 6,
+        .timed_out_connect = 2,
+        .timed_out_first_byte = 3,
     };
 }
 
@@ -133,6 +135,26 @@ static void classes_that_grew_since_travel_only_when_they_count(void **state)
     assert_int_equal(encoded_count(&with_tls), least + FAILURE_TLS_EXPIRED - FAILURE_SEND);
 }
 
+/* What an older coordinator would not understand is not said to it: it asks for no such limits. */
+static void limits_that_nobody_asked_for_take_no_field(void **state)
+{
+    (void)state;
+    struct counters counters = example();
+    counters.timed_out_connect = counters.timed_out_first_byte = 0;
+    uint8_t bytes[512];
+    struct wire_writer writer;
+    wire_writer_init(&writer, bytes, sizeof bytes);
+
+    counters_encode(&counters, &writer);
+
+    assert_int_equal(bytes[0], 0x90 | 14);
+    counters.timed_out_first_byte = 1;
+    wire_writer_init(&writer, bytes, sizeof bytes);
+    counters_encode(&counters, &writer);
+    assert_int_equal(bytes[0], 0xdc);
+    assert_int_equal(bytes[2], 16);
+}
+
 struct rule_case {
     const char *name;
     struct counters counters;
@@ -157,6 +179,16 @@ static const struct rule_case rule_cases[] = {
     {"decode_refuses_more_unwritten_than_ended",
      {.planned = 9, .started = 9, .timed_out = 1, .unwritten = 2},
      "unwritten is 2, more than have ended, 1"},
+    {"decode_takes_all_time_outs_of_one_kind",
+     {.planned = 2, .started = 2, .timed_out = 2, .timed_out_connect = 2},
+     NULL},
+    {"decode_refuses_more_of_a_kind_than_timed_out",
+     {.planned = 2,
+      .started = 2,
+      .timed_out = 1,
+      .timed_out_connect = 1,
+      .timed_out_first_byte = 1},
+     "timed out for a connection or a first byte is 2, more than timed out, 1"},
     {"decode_takes_the_largest_count",
      {.planned = COUNTERS_COUNT_MAX, .started = COUNTERS_COUNT_MAX, .ok = COUNTERS_COUNT_MAX},
      NULL},
@@ -191,6 +223,7 @@ int main(void)
         cmocka_unit_test(monotone_holds_for_equals_and_fails_for_any_field_that_falls),
         cmocka_unit_test(decode_gives_back_every_field),
         cmocka_unit_test(classes_that_grew_since_travel_only_when_they_count),
+        cmocka_unit_test(limits_that_nobody_asked_for_take_no_field),
     };
     struct CMUnitTest rules[COUNT(rule_cases)];
     for (size_t i = 0; i < COUNT(rule_cases); i++) {

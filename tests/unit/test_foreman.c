@@ -91,10 +91,10 @@ static struct worker *set_up(struct foreman *foreman, void **configuration)
 {
     struct error error = {0};
     *configuration = workload_http1.configure(&assignment, &error);
-    const struct address nowhere = {0};
+    const struct reach nowhere = {0};
     const struct crew_plan plan = {
         .assignment = &assignment,
-        .address = &nowhere,
+        .reach = &nowhere,
         .workload = &workload_http1,
         .configuration = *configuration,
         .driver = &fake_driver,

@@ -388,6 +388,11 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
     assert_int_equal(a->agents_wait_ns, b->agents_wait_ns);
     assert_int_equal(a->on_loss, b->on_loss);
     assert_int_equal(a->timeout_ns, b->timeout_ns);
+    assert_int_equal(a->connect_timeout_ns, b->connect_timeout_ns);
+    assert_int_equal(a->first_byte_timeout_ns, b->first_byte_timeout_ns);
+    assert_int_equal(a->connection_age_ns, b->connection_age_ns);
+    assert_int_equal(a->connection_requests, b->connection_requests);
+    assert_int_equal(a->resolve_every_ns, b->resolve_every_ns);
     assert_int_equal(a->keep_alive, b->keep_alive);
     assert_int_equal(a->variable_count, b->variable_count);
     for (uint32_t i = 0; i < a->variable_count; i++) {
@@ -470,6 +475,9 @@ static const struct {
     {"printed_plan_with_data_reads_back", HOLD
      "vars: {a: \"x\\n\", b: '1', c: ''}\ndata: {users: {file: users.csv, order: unique}}\n"
      "requests: [{post: '/{{ a }}', body: {file: payload.json}}, {put: /, body: '{{ b }}'}]\n"},
+    {"printed_plan_with_limits_of_connections_reads_back",
+     HOLD "http: {connect_timeout: 250ms, first_byte_timeout: 1s, resolve: {every: 30s},\n"
+          "       connection: {requests: 1000, age: 5m}}\n"},
     {"printed_plan_with_thresholds_reads_back",
      HOLD "thresholds: [latency.p(99.9) < 1m30s, errors.rate <= 0.001, throughput > 1k/s]\n"},
 };
@@ -511,6 +519,12 @@ static void printed_plan_is_in_full_with_its_defaults(void **state)
                               "  on_loss: redistribute\n"
                               "http:\n"
                               "  timeout: 5s\n"
+                              "  connect_timeout: 0\n"
+                              "  first_byte_timeout: 0\n"
+                              "  connection:\n"
+                              "    age: 0\n"
+                              "  resolve:\n"
+                              "    every: 0\n"
                               "  keep_alive: true\n"
                               "requests:\n"
                               "  - name: \"GET /\"\n"

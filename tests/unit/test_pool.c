@@ -10,6 +10,7 @@
 
 #include "agent/engine.h"
 #include "agent/pool.h"
+#include "agent/reach.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "proto/beat.h"
@@ -29,7 +30,7 @@
 struct rig {
     struct habits *server; /* NULL: nobody listens */
     int nobody;
-    struct address address;
+    struct reach reach;
     struct assignment assignment;
     struct pool *pool;
     const struct meters *meters; /* the last reading */
@@ -73,10 +74,10 @@ static struct rig *rig_up(struct habits *server, struct assignment assignment, u
     struct rig *rig = calloc(1, sizeof *rig);
     CHECK(rig != NULL);
     rig->server = server;
-    rig->address = server != NULL ? habits_address(server) : habits_nobody(&rig->nobody);
+    rig->reach.address = server != NULL ? habits_address(server) : habits_nobody(&rig->nobody);
     rig->assignment = assignment;
     struct error error = {0};
-    rig->pool = pool_create(&rig->assignment, &rig->address, lanes, driver, &error);
+    rig->pool = pool_create(&rig->assignment, &rig->reach, lanes, driver, &error);
     assert_string_equal(error.message, "");
     assert_non_null(rig->pool);
     return rig;
@@ -403,6 +404,164 @@ static void silence_times_out_in_time(void **state)
     assert_true(service->min_ns >= TIMEOUT_NS);
     /* Its connection carries no other request. */
     assert_int_equal(rig->seen.connections_reused, 0);
+    rig_down(rig);
+}
+
+static bool impatient(const struct rig *rig, uint64_t count)
+{
+    return rig->seen.timed_out_connect + rig->seen.timed_out_first_byte >= count;
+}
+
+static void a_first_byte_that_does_not_come_ends_the_wait_early(void **state)
+{
+    (void)state;
+    struct assignment assignment = http_assignment(false);
+    assignment.connection.first_byte_timeout_ns = TIMEOUT_NS;
+    struct rig *rig = rig_up(habits_start(HABIT_SILENCE), assignment, 1);
+
+    set(rig, level(4, 0));
+    await(rig, impatient, 12);
+    await(rig, punctual, TIMEOUT_NS + 50 * NS_PER_MS);
+
+    assert_int_equal(rig->seen.timed_out_first_byte, rig->seen.timed_out);
+    assert_int_equal(rig->seen.timed_out, ended(&rig->seen));
+    assert_true(rig->meters->phases[0].kinds[SAMPLE_SERVICE].min_ns >= TIMEOUT_NS);
+    assert_int_equal(rig->seen.unwritten, 0);
+    rig_down(rig);
+}
+
+static void answers_in_time_are_not_ended_by_limits(void **state)
+{
+    (void)state;
+    struct assignment assignment = http_assignment(false);
+    assignment.connection.first_byte_timeout_ns = 9 * NS_PER_S;
+    assignment.connection.connect_timeout_ns = 9 * NS_PER_S;
+    struct rig *rig = rig_up(habits_start(HABIT_SLOW), assignment, 1);
+
+    set(rig, level(4, 0));
+    await(rig, over, 100);
+    finish(rig);
+
+    assert_int_equal(rig->seen.ok, rig->seen.started);
+    rig_down(rig);
+}
+
+/* A listener whose queue is full: the kernel drops what would connect (tcp(7)). */
+static int full_house(struct address *address, int *guests, size_t guest_count)
+{
+    uint32_t count;
+    struct address addresses[ADDRESSES_MAX];
+    struct error error = {0};
+    CHECK(net_resolve("127.0.0.1", 0, addresses, &count, &error));
+    int listener = net_listen(&addresses[0], false, 0, &error);
+    CHECK(listener >= 0);
+    CHECK(net_resolve("127.0.0.1", net_port(listener), addresses, &count, &error));
+    *address = addresses[0];
+    for (size_t i = 0; i < guest_count; i++) {
+        bool connected;
+        guests[i] = net_connect(&(struct route){.to = *address}, &connected);
+        CHECK(guests[i] >= 0);
+    }
+    return listener;
+}
+
+static void a_connect_that_does_not_come_ends_the_wait_early(void **state)
+{
+    (void)state;
+    struct assignment ahead = http_assignment(true), each = http_assignment(false);
+    each.keep_alive = false;
+    ahead.connection.connect_timeout_ns = each.connection.connect_timeout_ns = TIMEOUT_NS;
+    const struct assignment *both[] = {&ahead, &each};
+    for (size_t i = 0; i < COUNT(both); i++) {
+        struct rig *rig = rig_up(NULL, *both[i], 1);
+        int guests[4];
+        int listener = full_house(&rig->reach.address, guests, COUNT(guests));
+        pool_destroy(rig->pool);
+        struct error error = {0};
+        rig->pool = pool_create(&rig->assignment, &rig->reach, 1, driver, &error);
+        assert_non_null(rig->pool);
+
+        set(rig, level(4, 50));
+        await(rig, impatient, 8);
+
+        assert_int_equal(rig->seen.timed_out_connect, rig->seen.timed_out);
+        assert_int_equal(rig->seen.timed_out, ended(&rig->seen));
+        assert_int_equal(rig->seen.unwritten, rig->seen.timed_out);
+        assert_true(rig->meters->phases[0].kinds[SAMPLE_SERVICE].min_ns >= TIMEOUT_NS);
+        for (size_t k = 0; k < COUNT(guests); k++)
+            close(guests[k]);
+        close(listener);
+        rig_down(rig);
+    }
+}
+
+static void a_connection_carries_no_more_than_it_may(void **state)
+{
+    (void)state;
+    struct assignment assignment = http_assignment(false);
+    assignment.connection.requests_max = 5;
+    struct rig *rig = rig_up(habits_start(HABIT_ANSWER), assignment, 1);
+
+    set(rig, level(2, 0));
+    await(rig, over, 100);
+    finish(rig);
+
+    assert_int_equal(rig->seen.ok, rig->seen.started);
+    /* Five each, but for the last one of each worker. */
+    uint64_t least = (rig->seen.started + 4) / 5;
+    assert_in_range(habits_connections(rig->server), least, least + 4);
+    rig_down(rig);
+}
+
+static void an_old_connection_carries_no_other_request(void **state)
+{
+    (void)state;
+    struct assignment assignment = http_assignment(true);
+    assignment.connection.lifetime_ns = 1; /* older than that when its answer has come */
+    struct rig *rig = rig_up(habits_start(HABIT_ANSWER), assignment, 1);
+
+    set(rig, level(2, 100));
+    await(rig, over, 20);
+    finish(rig);
+
+    assert_int_equal(rig->seen.ok, rig->seen.started);
+    assert_int_equal(rig->seen.connections_reused, 0);
+    rig_down(rig);
+}
+
+static void connections_come_from_the_owners_addresses_in_turns(void **state)
+{
+    (void)state;
+    struct assignment assignment = http_assignment(false);
+    assignment.keep_alive = false;
+    struct rig *rig = rig_up(NULL, assignment, 1);
+    int guests[1];
+    int listener = full_house(&rig->reach.address, guests, 0);
+    struct sources sources = {0};
+    struct error error = {0};
+    assert_true(sources_add(&sources, "127.0.0.11-127.0.0.13", &error));
+    rig->reach.sources = &sources;
+    pool_destroy(rig->pool);
+    rig->pool = pool_create(&rig->assignment, &rig->reach, 1, driver, &error);
+    assert_non_null(rig->pool);
+
+    set(rig, level(1, 0));
+    uint32_t seen[3] = {0};
+    for (int i = 0; i < 6; i++) {
+        struct pollfd ready = {.fd = listener, .events = POLLIN};
+        struct address peer = {.bytes = sizeof peer.as};
+        CHECK(poll(&ready, 1, 10000) == 1);
+        int descriptor = accept(listener, &peer.as.any, &peer.bytes);
+        CHECK(descriptor >= 0);
+        uint32_t last = ntohl(peer.as.v4.sin_addr.s_addr) & 0xff;
+        assert_in_range(last, 11, 13);
+        seen[last - 11]++;
+        close(descriptor);
+    }
+
+    for (size_t i = 0; i < COUNT(seen); i++)
+        assert_int_equal(seen[i], 2);
+    close(listener);
     rig_down(rig);
 }
 
@@ -887,12 +1046,12 @@ static void a_workload_that_is_not_known_is_refused(void **state)
     (void)state;
     struct assignment assignment = http_assignment(true);
     strcpy(assignment.workload, "gopher");
-    struct address address = {0};
+    struct reach nowhere = {0};
     struct error error = {0};
 
-    assert_null(pool_create(&assignment, &address, 1, driver, &error));
+    assert_null(pool_create(&assignment, &nowhere, 1, driver, &error));
     assert_int_equal(error.kind, ERROR_PLAN);
-    assert_null(pool_create(&assignment, &address, 0, driver, &error));
+    assert_null(pool_create(&assignment, &nowhere, 0, driver, &error));
     assert_int_equal(error.kind, ERROR_LIMIT);
 }
 
@@ -904,6 +1063,12 @@ int main(void)
         cmocka_unit_test(a_refused_port_is_tried_gently_by_closed_arrivals),
         cmocka_unit_test(a_want_of_descriptors_is_not_the_targets_fault),
         cmocka_unit_test(silence_times_out_in_time),
+        cmocka_unit_test(a_first_byte_that_does_not_come_ends_the_wait_early),
+        cmocka_unit_test(answers_in_time_are_not_ended_by_limits),
+        cmocka_unit_test(a_connect_that_does_not_come_ends_the_wait_early),
+        cmocka_unit_test(a_connection_carries_no_more_than_it_may),
+        cmocka_unit_test(an_old_connection_carries_no_other_request),
+        cmocka_unit_test(connections_come_from_the_owners_addresses_in_turns),
         cmocka_unit_test(a_connection_that_is_closed_while_idle_loses_no_request),
         cmocka_unit_test(bytes_before_any_request_are_no_request),
         cmocka_unit_test(a_door_that_shuts_at_once_is_knocked_at_gently),
