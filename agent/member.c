@@ -31,6 +31,7 @@ void member_destroy(struct member *member)
     if (member == NULL)
         return;
     account_destroy(member->account);
+    intake_destroy(member->intake);
     free(member);
 }
 
@@ -182,6 +183,9 @@ static void hear(const struct turn *turn, const struct message *message)
     case MESSAGE_FINAL_ACK:
         member_hear_final_ack(turn, &message->as.final_ack);
         break;
+    case MESSAGE_DATA:
+        member_hear_data(turn, &message->as.data);
+        break;
     default:
         break; /* what only an agent says */
     }
@@ -241,6 +245,9 @@ static void tick(const struct turn *turn, const struct meters *meters)
         else
             member_say_hello(turn);
         break;
+    case STATE_FETCH:
+        member_tick_fetching(turn);
+        break;
     case STATE_JOINED:
         tick_joined(turn, meters);
         break;
@@ -264,7 +271,8 @@ static void interrupt(const struct turn *turn)
     struct member *member = turn->member;
     if (member->state == STATE_JOINED) {
         end_by_owner(turn, FINAL_INTERRUPTED, "interrupted by its owner");
-    } else if (member->state == STATE_HELLO || member->state == STATE_CONFIGURE) {
+    } else if (member->state == STATE_HELLO || member->state == STATE_FETCH ||
+               member->state == STATE_CONFIGURE) {
         member_break_off(turn, MEMBER_END_COMPLETE, 0, "interrupted by its owner");
     }
 }

@@ -83,25 +83,87 @@ void member_decline(const struct turn *turn, const struct decline *why)
     member_leave(turn, MEMBER_END_DECLINED, DECLINE_MS);
 }
 
+static void begin_configure(const struct turn *turn)
+{
+    struct member *member = turn->member;
+    for (uint32_t i = 0; member->intake != NULL && i < member->assignment.data_count; i++)
+        member->assignment.data[i].block = intake_block(member->intake, i);
+    member->state = STATE_CONFIGURE;
+    member_act(
+        turn, &(struct member_action){.kind = MEMBER_CONFIGURE, .assignment = &member->assignment});
+}
+
+static void decline_for(const struct turn *turn, const struct error *error)
+{
+    struct decline why = {.code = DECLINE_RESOURCE};
+    snprintf(why.sentence, sizeof why.sentence, "%.*s", (int)NAME_BYTES_MAX, error->message);
+    member_decline(turn, &why);
+}
+
+static void ask_for_parts(const struct turn *turn)
+{
+    struct member *member = turn->member;
+    struct fetch fetch;
+    while (intake_ask(member->intake, turn->now_ns, &fetch)) {
+        struct member_action action = member_envelope(member, MESSAGE_FETCH, ++member->seq);
+        action.message.as.fetch = fetch;
+        member_act(turn, &action);
+    }
+}
+
+static void begin_fetch(const struct turn *turn)
+{
+    struct member *member = turn->member;
+    struct error error = {0};
+    member->intake = intake_create(&member->assignment, &error);
+    if (member->intake == NULL) {
+        decline_for(turn, &error);
+        return;
+    }
+    member->state = STATE_FETCH;
+    ask_for_parts(turn);
+}
+
+void member_hear_data(const struct turn *turn, const struct data_part *part)
+{
+    struct member *member = turn->member;
+    struct error error = {0};
+    if (member->state != STATE_FETCH)
+        return;
+    if (!intake_take(member->intake, part, &error))
+        decline_for(turn, &error);
+    else if (intake_is_whole(member->intake))
+        begin_configure(turn);
+    else
+        ask_for_parts(turn);
+}
+
+void member_tick_fetching(const struct turn *turn)
+{
+    const struct member *member = turn->member;
+    if (turn->now_ns >= member->heard_ns + SILENT_LEASES * member->lease_ns)
+        member_break_off(turn, MEMBER_END_GONE, 0, "the coordinator has fallen silent");
+    else
+        ask_for_parts(turn);
+}
+
 static void configure(const struct turn *turn, const struct message *message)
 {
     struct member *member = turn->member;
     const struct welcome *welcome = &message->as.welcome;
     struct error error = {0};
-    struct decline why = {.code = DECLINE_RESOURCE};
     take_run(turn, message);
     memcpy(member->digest, welcome->assignment_digest, DIGEST_BYTES);
     memcpy(member->bytes, welcome->assignment, welcome->assignment_bytes);
     member->assignment_bytes = welcome->assignment_bytes;
     if (!assignment_decode(member->bytes, member->assignment_bytes, member->texts,
                            &member->assignment, &error)) {
-        snprintf(why.sentence, sizeof why.sentence, "%.*s", (int)NAME_BYTES_MAX, error.message);
-        member_decline(turn, &why);
+        decline_for(turn, &error);
         return;
     }
     if (member->config.max_duration_ns > 0 &&
         member->assignment.duration_ns > member->config.max_duration_ns) {
-        why.code = DECLINE_DURATION;
+        struct decline why = {.code = DECLINE_DURATION};
         snprintf(why.sentence, sizeof why.sentence,
                  "the run takes %.0f s; the owner of this agent allows %.0f s (--max-duration)",
                  (double)member->assignment.duration_ns / 1e9,
@@ -109,9 +171,10 @@ static void configure(const struct turn *turn, const struct message *message)
         member_decline(turn, &why);
         return;
     }
-    member->state = STATE_CONFIGURE;
-    member_act(
-        turn, &(struct member_action){.kind = MEMBER_CONFIGURE, .assignment = &member->assignment});
+    if (member->assignment.data_count > 0)
+        begin_fetch(turn);
+    else
+        begin_configure(turn);
 }
 
 void member_hear_welcome(const struct turn *turn, const struct message *message)

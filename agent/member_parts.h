@@ -5,6 +5,7 @@
 #define CLOBBER_AGENT_MEMBER_PARTS_H
 
 #include "agent/account.h"
+#include "agent/intake.h"
 #include "agent/last_word.h"
 #include "agent/member.h"
 #include "common/base/units.h"
@@ -17,6 +18,7 @@
 
 enum state {
     STATE_HELLO, /* says HELLO until it is answered; again after a long silence or a new epoch */
+    STATE_FETCH, /* asks for data files */
     STATE_CONFIGURE, /* the shell builds the pool */
     STATE_JOINED,    /* obeys setpoints */
     STATE_ENDING,    /* drains or aborts */
@@ -39,6 +41,7 @@ struct member {
     size_t assignment_bytes;
     uint8_t bytes[ASSIGNMENT_BYTES_MAX];
     char texts[ASSIGNMENT_TEXT_BYTES];
+    struct intake *intake; /* of its data files; NULL: it has none */
 
     bool greeted; /* a first HELLO was said, at: */
     uint64_t greeted_ns;
@@ -104,6 +107,9 @@ void member_say_ready(const struct turn *turn);
 /** The coordinator does not know us any more, or is another one: its lease is worth nothing. */
 void member_greet_again(const struct turn *turn);
 void member_hear_welcome(const struct turn *turn, const struct message *message);
+void member_hear_data(const struct turn *turn, const struct data_part *part);
+/** Asks for parts of data files; or the coordinator has fallen silent. */
+void member_tick_fetching(const struct turn *turn);
 /** A pool stands ready: from now on setpoints are obeyed. */
 void member_join(const struct turn *turn);
 void member_decline(const struct turn *turn, const struct decline *why);

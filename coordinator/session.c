@@ -260,6 +260,9 @@ static void take_from_agent(struct session *session, struct agent *agent,
     case MESSAGE_BYE:
         session_leave(session, agent, message->as.bye.reason);
         break;
+    case MESSAGE_FETCH:
+        session_give_part(session, agent, &message->as.fetch);
+        break;
     case MESSAGE_WELCOME: /* ours to say, not theirs */
     case MESSAGE_REFUSE:
     case MESSAGE_SETPOINT:
@@ -549,6 +552,7 @@ static void take_tick(struct session *session)
         session->opened_ns = session->now_ns;
     session->tick_ns = session->now_ns;
     session->ticks++;
+    session->parts_given = 0;
     bool late = judge_lateness(session, interval_ns);
     if (late)
         excuse_silence(session, interval_ns - TICK_NS);

@@ -32,6 +32,7 @@ struct session {
     uint64_t seq_refused;    /* of messages to those who are not on the roster */
     uint32_t sample_ms;      /* between two samples of an agent; more when we fall behind */
     uint32_t punctual_ticks; /* in a row */
+    uint32_t parts_given;    /* of data files, since the last tick */
     struct observation seen;
     struct digest digest;           /* latencies of this tick, when the plan bounds them */
     struct curve curve;             /* of a goal that searches */
@@ -95,6 +96,10 @@ void session_take_beat(struct session *session, struct agent *agent, const struc
 void session_take_sample(struct session *session, struct agent *agent, const struct sample *sample);
 void session_take_final(struct session *session, struct agent *agent,
                         const struct message *message);
+
+/* session_data.c: data files. */
+
+void session_give_part(struct session *session, struct agent *agent, const struct fetch *fetch);
 
 /* session_orders.c: what agents are told. */
 

@@ -29,7 +29,8 @@ static const struct kind kinds[MESSAGE_TYPES] = {
     [MESSAGE_STOP] = {"STOP", STOP_FIELDS, STOP_FIELDS, true, false},
     [MESSAGE_RESET] = {"RESET", 0, 0, false, false},
     [MESSAGE_BYE] = {"BYE", BYE_FIELDS, BYE_FIELDS, true, false},
-    [MESSAGE_DATA] = {"DATA", 0, 0, false, false},
+    [MESSAGE_DATA] = {"DATA", DATA_PART_FIELDS, DATA_PART_FIELDS, true, false},
+    [MESSAGE_FETCH] = {"FETCH", FETCH_FIELDS, FETCH_FIELDS, true, false},
 };
 
 const char *message_word(enum message_type type)
@@ -78,8 +79,13 @@ static void encode_fields(const struct message *message, struct wire_writer *wri
     case MESSAGE_BYE:
         bye_encode(&message->as.bye, writer);
         break;
-    case MESSAGE_RESET:
     case MESSAGE_DATA:
+        data_part_encode(&message->as.data, writer);
+        break;
+    case MESSAGE_FETCH:
+        fetch_encode(&message->as.fetch, writer);
+        break;
+    case MESSAGE_RESET:
     case MESSAGE_TYPES:
         break; /* message_encode() has checked that it is none of these */
     }
@@ -130,8 +136,11 @@ static bool decode_fields(struct wire_reader *reader, uint32_t fields, struct me
         return stop_decode(reader, &message->as.stop, error);
     case MESSAGE_BYE:
         return bye_decode(reader, &message->as.bye, error);
-    case MESSAGE_RESET:
     case MESSAGE_DATA:
+        return data_part_decode(reader, &message->as.data, error);
+    case MESSAGE_FETCH:
+        return fetch_decode(reader, &message->as.fetch, error);
+    case MESSAGE_RESET:
     case MESSAGE_TYPES:
         break;
     }

@@ -6,6 +6,7 @@
 #include "proto/membership.h"
 #include "proto/sample.h"
 #include "proto/setpoint.h"
+#include "proto/transfer.h"
 
 #define ID_BYTES 16u
 
@@ -23,7 +24,8 @@ enum message_type {
     MESSAGE_STOP = 11,
     MESSAGE_RESET = 12, /* later: session unknown */
     MESSAGE_BYE = 13,
-    MESSAGE_DATA = 14, /* later: a chunk of a data file */
+    MESSAGE_DATA = 14,
+    MESSAGE_FETCH = 15,
     MESSAGE_TYPES
 };
 
@@ -50,13 +52,15 @@ struct message {
         struct final_ack final_ack;
         struct stop stop;
         struct bye bye;
+        struct data_part data;
+        struct fetch fetch;
     } as;
 };
 
 /** Encodes into `bytes[capacity]`; returns the bytes written, 0 when it does not fit. */
 size_t message_encode(const struct message *message, uint8_t *bytes, size_t capacity);
 /** Decodes all of `bytes[byte_count]`, in time that grows with them and without the heap; what the
- *  message points at is borrowed from there. RESET and DATA are known by name and refused. False:
+ *  message points at is borrowed from there. RESET is known by name and refused. False:
  *  ERROR_PROTOCOL, result untouched.
  *
  *  Up to WIRE_UNKNOWN_FIELDS_MAX fields at the end that this version does not know are skipped: in

@@ -111,6 +111,14 @@ static void draw_plan(struct random *random, struct fate *fate)
                                .timeout_ns = between(random, 1, 3) * NS_PER_S,
                                .keep_alive = chance(random, 0.8),
                                .request_count = 1};
+    /* The rows of a file that every life fetches, in three parts. */
+    static char users[] = "users";
+    static uint8_t block[2 * DATA_PART_BYTES + 1] = "as good as any";
+    if (fate->seed % 4 == 0) {
+        fate->plan.data_count = 1;
+        fate->plan.data[0] =
+            (struct plan_data){.name = users, .block = block, .block_bytes = sizeof block};
+    }
     draw_schedule(random, &fate->plan.schedule,
                   fate->calm_to_ns + between(random, 1, 2) * NS_PER_S);
 }

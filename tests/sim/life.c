@@ -121,6 +121,9 @@ static void configure(struct life *life, uint64_t now_ns)
     life->assignment = NULL;
     if (assignment == NULL || life->has_end)
         return;
+    const struct plan_data *data = life->fate->plan.data;
+    for (uint32_t i = 0; i < life->fate->plan.data_count; i++)
+        CHECK(memcmp(assignment->data[i].block, data[i].block, data[i].block_bytes) == 0);
     life->load = load_create(assignment->phases, life->fate->service_ns,
                              life->fate->seed ^ (UINT64_C(1) << 32 | life->number), now_ns);
     CHECK(life->load != NULL);

@@ -429,6 +429,15 @@ static void assign(struct world *world)
         .request_count = 1,
         .requests = {{.name = "all", .weight = 1, .bytes = bytes, .byte_count = sizeof bytes - 1}}};
     struct error error = {0};
+    uint8_t digest[DIGEST_BYTES];
+    assignment.data_count = plan->data_count;
+    if (plan->data_count > 0) {
+        assignment_digest(plan->data[0].block, plan->data[0].block_bytes, digest);
+        assignment.data[0] = (struct assignment_data){
+            .name = {(const uint8_t *)plan->data[0].name, strlen(plan->data[0].name)},
+            .byte_count = plan->data[0].block_bytes,
+            .digest = {digest, sizeof digest}};
+    }
     CHECK(assignment_encode(&assignment, world->assignment, &world->assignment_bytes, &error));
 }
 

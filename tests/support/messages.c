@@ -5,8 +5,9 @@
 #include <string.h>
 
 const enum message_type messages_types[MESSAGES_COUNT] = {
-    MESSAGE_HELLO, MESSAGE_WELCOME,  MESSAGE_REFUSE, MESSAGE_READY, MESSAGE_DECLINE,   MESSAGE_BEAT,
-    MESSAGE_BYE,   MESSAGE_SETPOINT, MESSAGE_SAMPLE, MESSAGE_FINAL, MESSAGE_FINAL_ACK, MESSAGE_STOP,
+    MESSAGE_HELLO,     MESSAGE_WELCOME, MESSAGE_REFUSE,   MESSAGE_READY,  MESSAGE_DECLINE,
+    MESSAGE_BEAT,      MESSAGE_BYE,     MESSAGE_SETPOINT, MESSAGE_SAMPLE, MESSAGE_FINAL,
+    MESSAGE_FINAL_ACK, MESSAGE_STOP,    MESSAGE_DATA,     MESSAGE_FETCH,
 };
 
 static const uint8_t assignment[] = "not looked into here";
@@ -152,6 +153,12 @@ struct message messages_example(enum message_type type)
         break;
     case MESSAGE_BYE:
         message.as.bye = (struct bye){"the owner interrupted"};
+        break;
+    case MESSAGE_DATA:
+        message.as.data = (struct data_part){"users", 2, 3, digest, sizeof digest};
+        break;
+    case MESSAGE_FETCH:
+        message.as.fetch = (struct fetch){"users", 2};
         break;
     default:
         CHECK(type == MESSAGE_TYPES); /* no example of what is not spoken */

@@ -1140,6 +1140,103 @@ static void member_ends_a_run_that_goes_on_longer_than_planned(void **state)
     assert_non_null(action(world, MEMBER_DRAIN, 0));
 }
 
+/* A data file of three parts, and what an agent is told of it. */
+static uint8_t users[2 * DATA_PART_BYTES + 100];
+
+static void be_welcomed_with_data(struct world *world)
+{
+    static uint8_t digest[DIGEST_BYTES];
+    for (size_t i = 0; i < sizeof users; i++)
+        users[i] = (uint8_t)(i * 31);
+    assignment_digest(users, sizeof users, digest);
+    world->assignment.data_count = 1;
+    world->assignment.data[0] = (struct assignment_data){
+        .name = {(const uint8_t *)"users", 5},
+        .byte_count = sizeof users,
+        .digest = {digest, sizeof digest},
+    };
+    be_welcomed(world);
+}
+
+static void hear_part(struct world *world, uint32_t part)
+{
+    struct message message = from_coordinator(world, MESSAGE_DATA);
+    snprintf(message.as.data.name, sizeof message.as.data.name, "users");
+    assert_true(data_part_of(users, sizeof users, part, &message.as.data));
+    hear(world, &message);
+}
+
+static void member_fetches_data_before_it_is_configured(void **state)
+{
+    struct world *world = *state;
+    be_welcomed_with_data(world);
+    assert_null(action(world, MEMBER_CONFIGURE, 0));
+    for (uint32_t part = 0; part < 3; part++)
+        assert_int_equal(sent(world, MESSAGE_FETCH, part)->as.fetch.part, part);
+    assert_null(sent(world, MESSAGE_FETCH, 3));
+
+    hear_part(world, 2);
+    hear_part(world, 0);
+    assert_null(action(world, MEMBER_CONFIGURE, 0));
+    hear_part(world, 1);
+
+    const struct member_action *configure = action(world, MEMBER_CONFIGURE, 0);
+    assert_non_null(configure);
+    assert_memory_equal(configure->assignment->data[0].block, users, sizeof users);
+    happen(world, MEMBER_CONFIGURED);
+    assert_non_null(sent(world, MESSAGE_READY, 0));
+    hear_part(world, 1); /* once more, too late to matter */
+    assert_int_equal(world->count, 0);
+}
+
+static void member_asks_again_for_what_got_lost(void **state)
+{
+    struct world *world = *state;
+    be_welcomed_with_data(world);
+    hear_part(world, 1);
+
+    tick_after(world, 499 * NS_PER_MS);
+    assert_null(sent(world, MESSAGE_FETCH, 0));
+    tick_after(world, 1 * NS_PER_MS);
+
+    assert_int_equal(sent(world, MESSAGE_FETCH, 0)->as.fetch.part, 0);
+    assert_int_equal(sent(world, MESSAGE_FETCH, 1)->as.fetch.part, 2);
+    assert_null(sent(world, MESSAGE_FETCH, 2));
+}
+
+static void member_declines_data_that_is_not_the_plans(void **state)
+{
+    struct world *world = *state;
+    be_welcomed_with_data(world);
+    users[0] ^= 1;
+    for (uint32_t part = 0; part < 3; part++)
+        hear_part(world, part);
+
+    const struct message *decline = sent(world, MESSAGE_DECLINE, 0);
+    assert_non_null(decline);
+    assert_int_equal(decline->as.decline.code, DECLINE_RESOURCE);
+    assert_string_equal(decline->as.decline.sentence,
+                        "data file users came with another digest than the plan's");
+}
+
+static void member_gives_up_a_coordinator_that_answers_no_fetch(void **state)
+{
+    struct world *world = *state;
+    be_welcomed_with_data(world);
+    tick_after(world, 5 * LEASE_NS - 1);
+    assert_null(action(world, MEMBER_END, 0));
+    tick_after(world, 1);
+    assert_int_equal(action(world, MEMBER_END, 0)->end, MEMBER_END_GONE);
+}
+
+static void member_that_fetches_is_interrupted_at_once(void **state)
+{
+    struct world *world = *state;
+    be_welcomed_with_data(world);
+    happen(world, MEMBER_INTERRUPT);
+    assert_int_equal(action(world, MEMBER_END, 0)->end, MEMBER_END_COMPLETE);
+}
+
 static void member_destroy_welcomes_null(void **state)
 {
     (void)state;
@@ -1181,6 +1278,11 @@ static int run_tables(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        MEMBER_TEST(member_fetches_data_before_it_is_configured),
+        MEMBER_TEST(member_asks_again_for_what_got_lost),
+        MEMBER_TEST(member_declines_data_that_is_not_the_plans),
+        MEMBER_TEST(member_gives_up_a_coordinator_that_answers_no_fetch),
+        MEMBER_TEST(member_that_fetches_is_interrupted_at_once),
         MEMBER_TEST(member_says_hello_until_it_is_answered),
         MEMBER_TEST(member_gives_the_shell_the_assignment_and_says_ready),
         MEMBER_TEST(member_repeats_ready_until_the_first_setpoint),

@@ -254,12 +254,10 @@ struct type_case {
 };
 
 static const struct type_case type_cases[] = {
-    {"type_0_is_refused", 0, "type is 0; expected 1 to 14"},
-    {"type_15_is_refused", 15, "type is 15; expected 1 to 14"},
+    {"type_0_is_refused", 0, "type is 0; expected 1 to 15"},
+    {"type_16_is_refused", 16, "type is 16; expected 1 to 15"},
     {"reset_is_known_and_not_understood", MESSAGE_RESET,
      "RESET: it is not understood by this version"},
-    {"data_is_known_and_not_understood", MESSAGE_DATA,
-     "DATA: it is not understood by this version"},
 };
 
 static void type_is_refused(void **state)

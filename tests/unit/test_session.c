@@ -54,6 +54,8 @@ struct fake {
     uint32_t acknowledged, acknowledgements;
     struct refuse refused; /* code is REFUSE_COUNT while it was not */
     uint64_t ceiling_milli;
+    struct data_part part; /* of a data file, the last that came */
+    uint32_t parts;
 };
 
 struct world {
@@ -127,6 +129,10 @@ static void fake_hear(struct world *world, struct fake *fake, const struct messa
         break;
     case MESSAGE_REFUSE:
         fake->refused = message->as.refuse;
+        break;
+    case MESSAGE_DATA:
+        fake->part = message->as.data;
+        fake->parts++;
         break;
     default:
         fail_msg("a coordinator does not say %d", message->type);
@@ -622,6 +628,61 @@ static void a_late_agent_takes_its_share_within_a_second(void **state)
     assert_non_null(find_event(report, "agent_joined"));
 }
 
+static void fake_fetch(struct world *world, struct fake *fake, const char *name, uint32_t part)
+{
+    struct message message = {.type = MESSAGE_FETCH, .as.fetch = {.part = part}};
+    snprintf(message.as.fetch.name, sizeof message.as.fetch.name, "%s", name);
+    fake_say(world, fake, &message);
+}
+
+static void parts_of_data_are_given_to_who_asks(void **state)
+{
+    struct world *world = *state;
+    static uint8_t block[DATA_PART_BYTES + 5];
+    static char name[] = "users";
+    world->plan.data_count = 1;
+    world->plan.data[0] =
+        (struct plan_data){.name = name, .block = block, .block_bytes = sizeof block};
+    world_open(world, 1);
+    world_tick(world);
+    struct fake *fake = world_add(world, "a");
+    fake_hello(world, fake);
+
+    fake_fetch(world, fake, "users", 1);
+
+    assert_int_equal(fake->parts, 1);
+    assert_string_equal(fake->part.name, "users");
+    assert_int_equal(fake->part.part, 1);
+    assert_int_equal(fake->part.parts, 2);
+    assert_int_equal(fake->part.byte_count, 5);
+    assert_ptr_equal(fake->part.bytes, block + DATA_PART_BYTES);
+    fake_fetch(world, fake, "users", 2); /* there is none */
+    fake_fetch(world, fake, "items", 0);
+    assert_int_equal(fake->parts, 1);
+}
+
+static void a_tick_gives_as_many_parts_as_leave_it_time(void **state)
+{
+    struct world *world = *state;
+    static uint8_t block[1];
+    static char name[] = "users";
+    world->plan.data_count = 1;
+    world->plan.data[0] =
+        (struct plan_data){.name = name, .block = block, .block_bytes = sizeof block};
+    world_open(world, 1);
+    world_tick(world);
+    struct fake *fake = world_add(world, "a");
+    fake_hello(world, fake);
+
+    for (uint32_t i = 0; i < DATA_PARTS_A_TICK + 10; i++)
+        fake_fetch(world, fake, "users", 0);
+
+    assert_int_equal(fake->parts, DATA_PARTS_A_TICK);
+    world_tick(world);
+    fake_fetch(world, fake, "users", 0);
+    assert_int_equal(fake->parts, DATA_PARTS_A_TICK + 1);
+}
+
 static void a_dead_agents_share_is_given_away_only_after_its_lease(void **state)
 {
     struct world *world = *state;
@@ -1071,6 +1132,8 @@ int main(void)
         TEST(an_agent_of_another_major_version_is_refused_with_both_versions_named),
         TEST(a_second_agent_of_the_same_name_is_refused_and_the_first_untouched),
         TEST(a_late_agent_takes_its_share_within_a_second),
+        TEST(parts_of_data_are_given_to_who_asks),
+        TEST(a_tick_gives_as_many_parts_as_leave_it_time),
         TEST(a_dead_agents_share_is_given_away_only_after_its_lease),
         TEST(an_agent_that_only_could_not_be_heard_never_runs_beside_its_share),
         TEST(a_held_share_is_not_given_to_others),
