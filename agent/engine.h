@@ -31,7 +31,10 @@ struct connection {
     uint32_t watched;    /* epoll: the events it is registered for */
     const uint8_t *rest; /* epoll, borrowed: not yet taken by the kernel */
     size_t rest_count;
-    void *upper; /* a decorator: what it keeps of the connection */
+    bool awaits_sent; /* set by its owner, once connected: it sends from memory that it fills again,
+                         and is to be told when the bytes have gone, of a send that went well too */
+    bool joined;      /* of a decorator: it goes over what had been connected before */
+    void *upper;      /* a decorator: what it keeps of the connection */
 };
 
 /** What is told of a connection. Every one of these may connect, send on and close any connection.
@@ -42,6 +45,9 @@ struct engine_listener {
     void (*greeting)(void *context, struct connection *connection);
     /** The end of engine connect(): 0, or the error it failed with; then it is closed already. */
     void (*connected)(void *context, struct connection *connection, int error);
+    /** Only of engines whose connections share others: what was sent last goes over one that was
+     *  made for it. NULL: nobody wants to know. */
+    void (*renewed)(void *context, struct connection *connection);
     /** `count` more bytes of what was to be sent went out. */
     void (*sent)(void *context, struct connection *connection, size_t count);
     /** Bytes came; borrowed until the callback returns. */

@@ -44,6 +44,7 @@ struct slot {
     struct connection *connection; /* NULL: free */
     uint32_t generation;
     uint32_t next_free;
+    size_t sending;       /* of a send that is to be told of: how much it is */
     uint64_t queued_turn; /* the last one in which something was queued for it */
     bool listed;          /* in later[] */
     bool unarmed;         /* its receive ended for want of a buffer, or of a place to tell */
@@ -300,6 +301,10 @@ static ssize_t uring_send(struct engine *engine, struct connection *connection,
     CHECK(!connection->connecting);
     struct io_uring_sqe *entry = queue_for(engine, connection, OPERATION_SEND);
     io_uring_prep_send(entry, connection->descriptor, bytes, count, MSG_NOSIGNAL | MSG_WAITALL);
+    if (connection->awaits_sent) {
+        engine->slots[connection->slot].sending = count;
+        return 0;
+    }
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
     return (ssize_t)count;
 }
@@ -345,9 +350,15 @@ static void take_received(struct engine *engine, uint32_t index,
     }
 }
 
-/* A send is heard of only when it went wrong: at its first byte, or half-way. */
-static void tell_unsent(struct engine *engine, struct connection *connection, int result)
+/* Unless its owner waits for it, a send is heard of only when it went wrong: at its first byte, or
+ * half-way. */
+static void tell_send(struct engine *engine, struct connection *connection, int result)
 {
+    if (connection->awaits_sent && result > 0 &&
+        (size_t)result == engine->slots[connection->slot].sending) {
+        engine->listener->sent(engine->context, connection, (size_t)result);
+        return;
+    }
     uring_close(engine, connection);
     if (result < 0)
         engine->listener->unsent(engine->context, connection, -result);
@@ -373,7 +384,7 @@ static void tell_one(struct engine *engine, const struct io_uring_cqe *completio
     else if (known && operation == OPERATION_RECEIVE)
         take_received(engine, index, completion);
     else if (known && operation == OPERATION_SEND)
-        tell_unsent(engine, slot->connection, completion->res);
+        tell_send(engine, slot->connection, completion->res);
     if ((completion->flags & IORING_CQE_F_BUFFER) != 0)
         give_buffer(engine, completion->flags >> IORING_CQE_BUFFER_SHIFT);
 }

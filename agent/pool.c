@@ -1,6 +1,7 @@
 #include "agent/pool.h"
 
 #include "agent/lane.h"
+#include "agent/layers.h"
 #include "agent/share.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -25,6 +26,7 @@ struct pool {
     const struct assignment *assignment;
     const struct workload *workload;
     void *configuration;
+    struct layers layers;
     int answered; /* an eventfd, signalled by lanes */
     struct meters *total;
     bool set, draining;
@@ -135,7 +137,8 @@ static bool fill(struct pool *pool, const struct reach *reach, uint32_t lanes,
     if (pool->total == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the meters of a pool");
     pool->answered = loop_wakeup_create(error);
-    return pool->answered >= 0 && create_lanes(pool, reach, lanes, driver, error);
+    return pool->answered >= 0 &&
+           create_lanes(pool, reach, lanes, layers_build(&pool->layers, assignment, driver), error);
 }
 
 struct pool *pool_create(const struct assignment *assignment, const struct reach *reach,

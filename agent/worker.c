@@ -313,7 +313,7 @@ static void send_request(struct crew *crew, struct worker *worker, uint64_t now_
 {
     if (worker->request.expects_answer)
         patience_begin(&crew->patience, &worker->patience, PATIENCE_FIRST_BYTE, now_ns);
-    if (worker->carried++ > 0)
+    if (worker->carried++ > 0 || worker->connection.joined)
         phase_of(crew, worker)->counters.connections_reused++;
     worker->misses = 0;
     ssize_t count = crew->driver->send(crew->engine, &worker->connection, worker->request.bytes,
@@ -337,8 +337,10 @@ static void on_connected(void *context, struct connection *connection, int error
     patience_end(&crew->patience, &worker->patience);
     struct phase_meter *phase =
         &crew->meters->phases[worker->has_request ? worker->phase : crew->phase];
-    phase->counters.connections_opened++;
-    histogram_record(&phase->kinds[SAMPLE_CONNECT], crew->read_ns - worker->connect_ns);
+    if (!connection->joined) {
+        phase->counters.connections_opened++;
+        histogram_record(&phase->kinds[SAMPLE_CONNECT], crew->read_ns - worker->connect_ns);
+    }
     if (!worker->has_request) {
         become(crew, worker, WORKER_IDLE);
         crew->calls->ready(crew->owner, worker);
@@ -348,6 +350,12 @@ static void on_connected(void *context, struct connection *connection, int error
     } else {
         send_request(crew, worker, crew->read_ns);
     }
+}
+
+static void on_renewed(void *context, struct connection *connection)
+{
+    struct crew *crew = context;
+    phase_of(crew, (struct worker *)connection)->counters.connections_opened++;
 }
 
 static void on_sent(void *context, struct connection *connection, size_t count)
@@ -449,6 +457,7 @@ static void on_woken(void *context)
 
 static const struct engine_listener listener = {
     .connected = on_connected,
+    .renewed = on_renewed,
     .sent = on_sent,
     .received = on_received,
     .closed = on_closed,

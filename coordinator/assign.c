@@ -226,6 +226,10 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
     static const char *const workloads[] = {
         [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};
     snprintf(assignment.workload, sizeof assignment.workload, "%s", workloads[plan->scheme]);
+    if (plan->scheme == SCHEME_HTTP && plan->http_version == HTTP_VERSION_2) {
+        assignment.http.used = true;
+        assignment.http.streams = plan->streams;
+    }
     snprintf(assignment.host, sizeof assignment.host, "%s", plan->host);
     uint8_t digests[DATA_FILES_MAX][DIGEST_BYTES];
     fill_data(plan, &assignment, digests);

@@ -22,7 +22,8 @@ static void section_read(struct reading *reading, const char *section, const str
 /* Whether enough of the plan could be read to say that a key goes with it or not. */
 static bool is_known(const struct reading *reading, enum plan_when when)
 {
-    if (when == WHEN_HTTP || when == WHEN_TCP || when == WHEN_REDIS || when == WHEN_BYTES)
+    if (when == WHEN_HTTP || when == WHEN_HTTP2 || when == WHEN_TCP || when == WHEN_REDIS ||
+        when == WHEN_BYTES)
         return reading->target_known;
     return when == WHEN_ALWAYS || reading->goal_known;
 }

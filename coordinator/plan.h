@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 enum plan_scheme { SCHEME_HTTP, SCHEME_TCP, SCHEME_REDIS };
+enum http_version { HTTP_VERSION_1, HTTP_VERSION_2 };
 enum on_loss { ON_LOSS_REDISTRIBUTE, ON_LOSS_ABORT, ON_LOSS_HOLD };
 
 /** One kind of request of the mix. All strings are owned by the plan and never NULL. */
@@ -107,6 +108,8 @@ struct plan {
     uint64_t resolve_every_ns;                          /* 0: once */
     char *headers; /* http.headers, "Name: value\r\n" each; every request has them already */
     bool keep_alive;
+    enum http_version http_version;
+    uint32_t streams; /* http.streams: workers on a connection of HTTP/2 */
     uint32_t variable_count;
     struct plan_variable variables[VARIABLES_MAX];
     uint32_t data_count;

@@ -286,6 +286,23 @@ static void add_default_request(struct reading *reading, struct place place)
     }
 }
 
+static void check_version(struct reading *reading, const struct node *root)
+{
+    const struct plan *plan = reading->plan;
+    if (plan->http_version != HTTP_VERSION_2)
+        return;
+    if (plan->connection_requests > 0 || plan->connection_age_ns > 0) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "http", "connection"),
+                        "http.connection bounds one worker's connection, and http.version: 2 "
+                        "shares them; leave one of them out");
+    }
+    if (!plan->keep_alive) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "http", "keep_alive"),
+                        "http.keep_alive is false, and http.version: 2 shares connections; leave "
+                        "one of them out");
+    }
+}
+
 /* An assignment has one size for all plans, so that no agent is asked for more than it keeps free.
  */
 static void check_size(struct reading *reading, const struct node *root)
@@ -357,6 +374,7 @@ void plan_check(struct reading *reading, const struct node *root)
     check_stages(reading, root);
     check_time(reading, root);
     check_fleet(reading, root);
+    check_version(reading, root);
     plan_data_load(reading, root);
     check_connection(reading, root);
     check_requests(reading, root);

@@ -2,10 +2,10 @@
 #ifndef CLOBBER_COORDINATOR_PLAN_HEADERS_H
 #define CLOBBER_COORDINATOR_PLAN_HEADERS_H
 
+#include "common/base/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-
-#define HEADERS_MAX 100u /* in one map; Apache refuses more lines than that in one request */
 
 /** One line of such a string; borrowed from it, ends without NUL. */
 struct header {

@@ -15,6 +15,7 @@
     .offset = offsetof(struct type, member), .bytes = sizeof(((struct type *)0)->member)
 #define COUNTED_BY(type, member) .count_offset = offsetof(struct type, member)
 
+static const char *const version_words[] = {"1.1", "2", NULL};
 static const char *const arrivals_words[] = {"open", "closed", NULL};
 static const char *const objective_words[] = {"throughput", NULL};
 static const char *const order_words[] = {"sequence", "random", "unique", NULL};
@@ -104,6 +105,10 @@ static const struct plan_key keys[] = {
      .doc = "Look it up so often; new connections go where it points then, if the agent's owner allows that. 0: never again."},
     {.path = "http.keep_alive", .type = PLAN_BOOL, .when = WHEN_HTTP, .preset = "true", FIELD(plan, keep_alive),
      .doc = "Whether a connection carries more than one request."},
+    {.path = "http.version", .type = PLAN_WORD, .when = WHEN_HTTP, .words = version_words, .preset = "1.1", FIELD(plan, http_version),
+     .doc = "`2`: HTTP/2, as if the target had said that it speaks it (prior knowledge)."},
+    {.path = "http.streams", .type = PLAN_COUNT, .when = WHEN_HTTP2, .minimum = 1, .maximum = STREAMS_MAX, .preset = "100",
+     FIELD(plan, streams), .doc = "How many workers share a connection, each with a stream of its own; fewer when the target allows fewer."},
     {.path = "http.tls", .type = PLAN_LATER, .doc = "give an http:// target and leave it out"},
     {.path = "vars", .type = PLAN_VARIABLES, .maximum = VARIABLES_MAX, FIELD(plan, variables),
      COUNTED_BY(plan, variable_count), .preset_words = "none", .doc = "Constants for templates: `{{ NAME }}`."},
@@ -236,6 +241,8 @@ bool plan_key_applies(const struct plan_key *key, const struct plan *plan, bool 
     switch (key->when) {
     case WHEN_HTTP:
         return plan->scheme == SCHEME_HTTP;
+    case WHEN_HTTP2:
+        return plan->scheme == SCHEME_HTTP && plan->http_version == HTTP_VERSION_2;
     case WHEN_TCP:
         return plan->scheme == SCHEME_TCP;
     case WHEN_REDIS:
@@ -261,6 +268,8 @@ const char *plan_when_words(enum plan_when when)
     switch (when) {
     case WHEN_HTTP:
         return "an http:// target";
+    case WHEN_HTTP2:
+        return "http.version: 2";
     case WHEN_TCP:
         return "a tcp:// target";
     case WHEN_REDIS:

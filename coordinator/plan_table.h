@@ -39,6 +39,7 @@ enum plan_type {
 enum plan_when {
     WHEN_ALWAYS,
     WHEN_HTTP,
+    WHEN_HTTP2,
     WHEN_TCP,
     WHEN_REDIS,
     WHEN_BYTES, /* a target that takes bytes and gives bytes: tcp, redis */

@@ -9,5 +9,6 @@ pkg_check_modules(MSGPACK IMPORTED_TARGET msgpack-c)
 if(NOT MSGPACK_FOUND)
   pkg_check_modules(MSGPACK REQUIRED IMPORTED_TARGET msgpack)
 endif()
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
 # io_uring for the lanes; without it they run on epoll.
 pkg_check_modules(URING IMPORTED_TARGET liburing>=2.3)

@@ -243,6 +243,27 @@ class Case(unittest.TestCase):
         port = self.serve("h2o", start)
         return H2o(port, self.path(f"h2o-{port}.log"))
 
+    def nginx_http2(self, requests_a_connection=1000000000):
+        """nginx that speaks HTTP/2 at once (`url`), and counts at a port where it does not (`port`)."""
+        def start(port):
+            counter = self.http2_counter = free_port()
+            self.write("http2.conf", f"""
+                daemon off; master_process off; pid {self.folder}/http2.pid; error_log {self.folder}/http2.log;
+                worker_rlimit_nofile 10000;
+                events {{ worker_connections 4000; }}
+                http {{ access_log off; keepalive_requests {requests_a_connection}; keepalive_timeout 300s;
+                  client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
+                  fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
+                  http2_max_concurrent_streams 16;
+                  server {{ listen 127.0.0.1:{port} http2 backlog=1024; location = /ok {{ return 200 ok; }}
+                            location = /large {{ root {self.folder}; }} }}
+                  server {{ listen 127.0.0.1:{counter}; location = /status {{ stub_status; }} }} }}""")
+            return self.start("nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("http2.conf"), name="http2")
+        port = self.serve("nginx", start)
+        target = Nginx(self.http2_counter)
+        target.url = f"http://127.0.0.1:{port}/ok"
+        return target
+
     def proxy(self, target):
         """nginx before `target`, which it asks for every answer: a delay and a line that are not ours to see."""
         def start(port):

@@ -15,6 +15,7 @@ set(arrows_common/main.c common/command.h common/version.h common/base)
 set(door_zmq.h proto/channel.c)
 set(door_msgpack.h proto/wire.c)
 set(door_yaml.h coordinator/yaml.c)
+set(door_nghttp2/nghttp2.h agent/http2.c)
 set(door_liburing.h agent/engine_uring.c)
 set(door_jansson.h coordinator/json.c coordinator/json.h coordinator/json_lines.c coordinator/report_json.c coordinator/record.c)
 
@@ -64,6 +65,7 @@ endforeach()
 set(cores
   common/clobber.c common/due.c common/sized.c common/tally.c
   agent/account.c agent/allow.c agent/backlog.c agent/http1.c agent/intake.c agent/last_word.c agent/meter.c agent/mix.c agent/pacer.c
+  agent/http2_request.c
   agent/patience.c
   agent/resp.c agent/share.c agent/sources.c agent/target_knobs.c agent/target_model.c agent/target_request.c agent/template.c agent/workload.c
   coordinator/admission.c coordinator/aggregate.c coordinator/answer.c coordinator/assign.c coordinator/csv.c coordinator/curve.c

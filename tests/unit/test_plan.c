@@ -463,6 +463,7 @@ static const struct {
     {"printed_plan_of_a_search_with_bounds_reads_back",
      HEAD "goal: {maximize: throughput, while: [latency.p(99.9)<=20ms, 'errors.rate < 0.5%']}\n"
           "duration: 30s\n"},
+    {"printed_plan_of_http_2_reads_back", HOLD "http: {version: 2, streams: 7}\n"},
     {"printed_plan_of_redis_reads_back",
      "version: 1\ntarget: redis://h\ngoal: {hold: 5/s}\nduration: 10s\n"
      "requests: [{command: 'SET a \"b\\n\\\" é\"'}, {command: [GET, \"\", \"\\0\", null, true, "
@@ -526,6 +527,7 @@ static void printed_plan_is_in_full_with_its_defaults(void **state)
                               "  resolve:\n"
                               "    every: 0\n"
                               "  keep_alive: true\n"
+                              "  version: 1.1\n"
                               "requests:\n"
                               "  - name: \"GET /\"\n"
                               "    weight: 1\n"
