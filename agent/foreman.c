@@ -9,6 +9,10 @@
 #define FOREMAN_REST_NS_MAX  (1000 * NS_PER_MS) /* a target that is back is found so soon */
 #define FOREMAN_FRACTION_MIN 0.001              /* a smaller part of a worker cannot be ordered */
 
+/* Hired in one turn at most, some 50 us each: whoever connects ten thousand must still hear what
+ * has come, and hear of its next lease before this one ends. */
+#define FOREMAN_HIRES_MAX 128u
+
 /* Starting requests */
 
 static struct counters *counters_now(struct foreman *foreman)
@@ -294,6 +298,15 @@ static void retry_rested(struct foreman *foreman)
     }
 }
 
+static void hire(struct foreman *foreman)
+{
+    uint32_t hired = 0;
+    while (hired < FOREMAN_HIRES_MAX && crew_count(&foreman->crew) < foreman->floor &&
+           crew_hire(&foreman->crew))
+        hired++;
+    foreman->hiring = hired == FOREMAN_HIRES_MAX;
+}
+
 static void staff(struct foreman *foreman)
 {
     bool open = foreman->open;
@@ -302,8 +315,7 @@ static void staff(struct foreman *foreman)
     if (foreman->stopped)
         return;
     retry_rested(foreman);
-    while (crew_count(&foreman->crew) < foreman->floor && crew_hire(&foreman->crew))
-        ;
+    hire(foreman);
 }
 
 /* Time */
@@ -479,6 +491,8 @@ uint64_t foreman_next(const struct foreman *foreman)
     wake_ns = sooner(wake_ns, foreman->tick_ns);
     if (foreman->stopped)
         return wake_ns;
+    if (foreman->hiring)
+        return foreman->now_ns;
     wake_ns = sooner(wake_ns, foreman->lease_end_ns);
     if (foreman->open || count_of(foreman, WORKER_IDLE) > 0)
         wake_ns = sooner(wake_ns, pacer_next(&foreman->pacer));
@@ -530,6 +544,8 @@ void foreman_look(struct foreman *foreman)
         serve(foreman); /* the gate may have opened */
     if (!foreman->stopped && foreman->open)
         call_up(foreman);
+    if (!foreman->stopped && !foreman->draining && foreman->hiring)
+        hire(foreman);
     see_demand(foreman);
     end_pause(foreman);
     if (foreman->now_ns >= foreman->tick_ns && !foreman->draining)

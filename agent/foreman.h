@@ -35,6 +35,7 @@ struct foreman {
     uint64_t tick_ns;      /* the next one; ENGINE_NEVER before the first setpoint */
     uint64_t lease_end_ns; /* of the setpoint in force */
     uint32_t floor, cap;   /* workers */
+    bool hiring;           /* more are wanted than one turn could hire */
     bool stopped;          /* nothing starts: no lease */
     bool draining, drained;
     uint64_t deadline_ns; /* of the drain */

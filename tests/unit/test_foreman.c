@@ -86,8 +86,8 @@ static const struct assignment assignment = {
                   .byte_count = sizeof REQUEST - 1}},
 };
 
-/* A foreman with one worker, which is connected and idle. */
-static struct worker *set_up(struct foreman *foreman, void **configuration)
+/* A foreman that is to have `workers`, all of them connecting or about to. */
+static void set_up_crew(struct foreman *foreman, void **configuration, uint32_t workers)
 {
     struct error error = {0};
     *configuration = workload_http1.configure(&assignment, &error);
@@ -98,19 +98,25 @@ static struct worker *set_up(struct foreman *foreman, void **configuration)
         .workload = &workload_http1,
         .configuration = *configuration,
         .driver = &fake_driver,
-        .capacity = 1,
+        .capacity = workers,
     };
     assert_true(foreman_init(foreman, &plan, 0.0, &error));
     foreman_tell(foreman);
     const struct pool_setpoint setpoint = {
-        .floor_milli = 1000,
-        .concurrency_milli = 1000,
+        .floor_milli = UINT64_C(1000) * workers,
+        .concurrency_milli = UINT64_C(1000) * workers,
         .rate_milli = 1000 * 1000,
         .drop_age_ns = 600 * NS_PER_S,
         .lease_end_ns = foreman->now_ns + 600 * NS_PER_S,
     };
     foreman->granted_ns = setpoint.lease_end_ns;
     foreman_set(foreman, &setpoint, foreman->now_ns);
+}
+
+/* A foreman with one worker, which is connected and idle. */
+static struct worker *set_up(struct foreman *foreman, void **configuration)
+{
+    set_up_crew(foreman, configuration, 1);
     struct worker *worker = foreman->crew.lists[WORKER_CONNECTING].first;
     assert_non_null(worker);
     struct engine *engine = foreman->crew.engine;
@@ -148,10 +154,37 @@ static void bytes_that_came_before_the_request_began_took_no_time(void **state)
     tear_down(&foreman, configuration);
 }
 
+/* Ten thousand connects in one go take longer than a lease, and nothing is heard meanwhile. */
+static void many_workers_are_hired_over_several_turns_without_a_pause(void **state)
+{
+    (void)state;
+    struct foreman foreman;
+    void *configuration;
+
+    set_up_crew(&foreman, &configuration, 1000);
+
+    uint32_t turns = 1;
+    while (crew_count(&foreman.crew) < 1000) {
+        uint32_t before = crew_count(&foreman.crew);
+        assert_in_range(before, 1, 999);
+        assert_true(foreman_next(&foreman) <= foreman.now_ns);
+        foreman_tell(&foreman);
+        foreman_look(&foreman);
+        assert_true(crew_count(&foreman.crew) > before);
+        turns++;
+    }
+    assert_in_range(turns, 4, 20);
+    foreman_tell(&foreman);
+    foreman_look(&foreman);
+    assert_true(foreman_next(&foreman) > foreman.now_ns);
+    tear_down(&foreman, configuration);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_that_came_before_the_request_began_took_no_time),
+        cmocka_unit_test(many_workers_are_hired_over_several_turns_without_a_pause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
