@@ -438,6 +438,8 @@ void foreman_set(struct foreman *foreman, const struct pool_setpoint *setpoint, 
     if (foreman->tick_ns == ENGINE_NEVER) {
         foreman->tick_ns = foreman->now_ns + FOREMAN_TICK_NS;
         pacer_start(&foreman->pacer, at_ns, foreman->stagger);
+        if (foreman->scattered)
+            pacer_scatter(&foreman->pacer, foreman->seed);
     }
     /* What fell due before is of the old rate and phase; if the old lease had ended by then, what
      * fell due between then and now did so for nobody. */
@@ -570,7 +572,10 @@ bool foreman_init(struct foreman *foreman, const struct crew_plan *plan, double 
 {
     *foreman = (struct foreman){
         .open = plan->assignment->open_arrivals,
+        .scattered = plan->assignment->open_arrivals && plan->assignment->scatter.used,
         .stagger = stagger,
+        /* Lanes and agents must not draw the same: they begin at moments of their own. */
+        .seed = plan->seed + (uint64_t)(stagger * (double)UINT32_MAX),
         .tick_ns = ENGINE_NEVER,
         .stopped = true,
     };

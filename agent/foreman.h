@@ -28,8 +28,10 @@ struct foreman {
     struct pacer pacer;
     struct backlog backlog;
     struct staffing staffing;
-    bool open; /* arrivals */
+    bool open;      /* arrivals */
+    bool scattered; /* open: at random */
     double stagger;
+    uint64_t seed;         /* of what is scattered */
     uint64_t looked_ns;    /* when the last wait ended: what came, had come by then */
     uint64_t now_ns;       /* when all that was told */
     uint64_t tick_ns;      /* the next one; ENGINE_NEVER before the first setpoint */

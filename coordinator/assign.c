@@ -213,6 +213,7 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
     struct assignment assignment = {
         .port = plan->port,
         .open_arrivals = plan->goal == GOAL_HOLD && plan->arrivals == ARRIVALS_OPEN,
+        .scatter.used = plan->goal == GOAL_HOLD && plan->spacing == SPACING_POISSON,
         .keep_alive = plan->keep_alive,
         .seed = plan->seed,
         .timeout_ns = plan->timeout_ns,

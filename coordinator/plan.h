@@ -76,6 +76,8 @@ struct plan_data {
 
 #define BOUNDS_MAX 2u /* of `while`: a latency quantile, errors.rate */
 
+enum spacing { SPACING_UNIFORM, SPACING_POISSON };
+
 struct plan {
     char *path; /* where it was read from, for messages; "-" for stdin, the URL for one made from
                    flags */
@@ -88,6 +90,7 @@ struct plan {
     char *target_path; /* the URL's own path and query: "/" at least */
     enum goal_kind goal;
     enum arrivals arrivals; /* of a hold */
+    enum spacing spacing;   /* of its open arrivals */
     double tolerance;       /* of a hold: 0 to 1 */
     double precision;       /* of a maximize: 0 to 1 */
     uint32_t bound_count;   /* `while` of a maximize: at most one of each metric, each `below` */

@@ -61,6 +61,16 @@ static void check_goal(struct reading *reading, const struct node *root)
     }
 }
 
+/* Closed arrivals fall due when a worker is free. */
+static void check_spacing(struct reading *reading, const struct node *root)
+{
+    const struct plan *plan = reading->plan;
+    if (plan->spacing == SPACING_POISSON && plan->arrivals == ARRIVALS_CLOSED)
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "goal", "spacing"),
+                        "goal.spacing is 'poisson', and closed arrivals have no schedule; leave it "
+                        "out, or give goal.arrivals: open");
+}
+
 /* Two bounds on one metric are one too many: the lower would be the bound. */
 static void check_bounds(struct reading *reading, const struct node *root)
 {
@@ -370,6 +380,7 @@ static void name_plan(struct reading *reading)
 void plan_check(struct reading *reading, const struct node *root)
 {
     check_goal(reading, root);
+    check_spacing(reading, root);
     check_bounds(reading, root);
     check_stages(reading, root);
     check_time(reading, root);

@@ -17,6 +17,7 @@
 
 static const char *const version_words[] = {"1.1", "2", NULL};
 static const char *const arrivals_words[] = {"open", "closed", NULL};
+static const char *const spacing_words[] = {"uniform", "poisson", NULL};
 static const char *const objective_words[] = {"throughput", NULL};
 static const char *const order_words[] = {"sequence", "random", "unique", NULL};
 static const char *const on_loss_words[] = {"redistribute", "abort", "hold", NULL};
@@ -49,6 +50,9 @@ static const struct plan_key keys[] = {
     {.path = "goal.arrivals", .type = PLAN_WORD, .when = WHEN_HOLD, .words = arrivals_words, .preset = "open",
      FIELD(plan, arrivals),
      .doc = "`open`: requests fall due on a schedule, and latency counts from then. `closed`: the number of workers makes the rate, and the goal bounds it."},
+    {.path = "goal.spacing", .type = PLAN_WORD, .when = WHEN_HOLD, .words = spacing_words, .preset = "uniform",
+     FIELD(plan, spacing),
+     .doc = "Between open arrivals. `uniform`: all alike, so the count is exact. `poisson`: drawn by lot, as from many users who know nothing of each other; of n planned, the count is off by some √n."},
 
     {.path = "stages", .type = PLAN_LIST, .when = WHEN_STAGES, .required = true, .minimum = 1, .maximum = STAGES_MAX,
      FIELD(plan, schedule.stages), COUNTED_BY(plan, schedule.stage_count),

@@ -736,6 +736,7 @@ struct simulate_agents *simulate_agents_create(const struct plan *plan,
     agents->fleet_config = plant->fleet;
     agents->fleet_config.lanes = count;
     agents->fleet_config.closed = !steering_open_arrivals(plan);
+    agents->fleet_config.poisson = plan->spacing == SPACING_POISSON;
     agents->fleet_config.timeout_s = (double)plan->timeout_ns / 1e9;
     agents->fleet_config.watch = watch;
     agents->fleet_config.watch_context = agents;

@@ -123,6 +123,11 @@ struct assignment_options {
     struct assignment_bytes text;   /* to that */
 };
 
+/** Section: open arrivals fall due at random, by the draws of `seed`. */
+struct assignment_scatter {
+    bool used;
+};
+
 struct assignment {
     char workload[32];             /* "http1" or "tcp": a row of agent/workload.c */
     char host[NAME_BYTES_MAX + 1]; /* resolved by each agent for itself */
@@ -146,6 +151,7 @@ struct assignment {
     struct assignment_http http;
     struct assignment_numbering numbering;
     struct assignment_options options;
+    struct assignment_scatter scatter;
     uint32_t data_count, slot_count, expectation_count;
     struct assignment_data data[DATA_FILES_MAX];
     struct assignment_slot slots[SLOTS_MAX];

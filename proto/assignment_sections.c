@@ -18,6 +18,7 @@ enum section_id {
     SECTION_DATA = 6,
     SECTION_EXPECTATION = 7,
     SECTION_SLOT = 8,
+    SECTION_SCATTER = 9,
 };
 
 /* A kind of section. On the wire each is [id, fields...]. */
@@ -204,6 +205,29 @@ static bool options_get(struct wire_reader *reader, struct assignment *assignmen
            get(reader, "options.text", ASSIGNMENT_BYTES_MAX, &options->text, error);
 }
 
+static uint32_t scatter_wanted(const struct assignment *assignment)
+{
+    return assignment->scatter.used;
+}
+
+static void scatter_put(const struct assignment *assignment, uint32_t index,
+                        struct wire_writer *writer)
+{
+    (void)assignment;
+    (void)index;
+    (void)writer; /* that it is there says all */
+}
+
+static bool scatter_get(struct wire_reader *reader, struct assignment *assignment,
+                        struct error *error)
+{
+    (void)reader;
+    if (!once(assignment->scatter.used, "scatter", error))
+        return false;
+    assignment->scatter.used = true;
+    return true;
+}
+
 static uint32_t data_wanted(const struct assignment *assignment)
 {
     return assignment->data_count;
@@ -344,6 +368,7 @@ static const struct section sections[] = {
     {SECTION_DATA, 5, data_wanted, data_put, data_get},
     {SECTION_EXPECTATION, 7, expectation_wanted, expectation_put, expectation_get},
     {SECTION_SLOT, 9, slots_wanted, slot_put, slot_get},
+    {SECTION_SCATTER, 1, scatter_wanted, scatter_put, scatter_get},
 };
 
 uint32_t sections_wanted(const struct assignment *assignment)

@@ -91,8 +91,14 @@ static void arrivals_are_open_for_an_open_hold_alone(void **state)
     struct assignment fixed =
         assign("version: 1\ntarget: http://h\nduration: 9s\ngoal: {concurrency: 64}\n");
 
+    struct assignment scattered = assign("version: 1\ntarget: http://h\nduration: 9s\n"
+                                         "goal: {hold: 1/s, spacing: poisson}\n");
+
     assert_false(closed.open_arrivals);
+    assert_false(closed.scatter.used);
     assert_false(fixed.open_arrivals);
+    assert_true(scattered.open_arrivals);
+    assert_true(scattered.scatter.used);
     assert_true(fixed.rate_max_per_s == 0.0);
 }
 

@@ -130,6 +130,7 @@ static struct assignment with_all_sections(void)
     assignment.http = (struct assignment_http){true, 20, true, 6, 7, 100};
     assignment.numbering = (struct assignment_numbering){true, UINT64_MAX};
     assignment.options = (struct assignment_options){true, 8, TEXT("echo"), TEXT("fast")};
+    assignment.scatter.used = true;
     assignment.data_count = 1;
     assignment.data[0] =
         (struct assignment_data){TEXT("users"), DATA_UNIQUE, 1u << 20, {sha, sizeof sha}, NULL};
@@ -165,6 +166,7 @@ static void sections_come_back_as_they_went(void **state)
     assert_memory_equal(decoded.connection.unix_path.bytes, "/run/a.sock", 11);
     assert_int_equal(decoded.http.streams, 100);
     assert_true(decoded.numbering.total == UINT64_MAX);
+    assert_true(decoded.scatter.used);
     assert_int_equal(decoded.data[0].order, DATA_UNIQUE);
     assert_int_equal(decoded.expectations[1].kind, EXPECT_HEADER);
     assert_int_equal(decoded.slot_count, 2);

@@ -378,6 +378,7 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
     assert_string_equal(a->target_path, b->target_path);
     assert_int_equal(a->goal, b->goal);
     assert_int_equal(a->arrivals, b->arrivals);
+    assert_int_equal(a->spacing, b->spacing);
     assert_true(a->tolerance == b->tolerance);
     assert_same_schedule(&a->schedule, &b->schedule);
     assert_int_equal(a->seed, b->seed);
@@ -507,6 +508,7 @@ static void printed_plan_is_in_full_with_its_defaults(void **state)
                               "  hold: 5000/s\n"
                               "  tolerance: 1%\n"
                               "  arrivals: open\n"
+                              "  spacing: uniform\n"
                               "duration: 60s\n"
                               "warmup: 0\n"
                               "seed: 1\n"

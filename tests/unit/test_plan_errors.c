@@ -60,7 +60,7 @@ static const struct bad_plan bad_plans[] = {
      "{}",
      "p.yaml:1:1: version is missing; give 1\n"
      "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH], tcp://HOST:PORT or redis://HOST[:PORT]\n"
-     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance and arrivals\n"},
+     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance, arrivals and spacing\n"},
     {"a_list_is_no_plan",
      "- a\n",
      "p.yaml:1:1: the plan is no map; give lines such as target: http://127.0.0.1:8080\n"},
@@ -83,7 +83,7 @@ static const struct bad_plan bad_plans[] = {
      "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH], tcp://HOST:PORT or redis://HOST[:PORT]\n"},
     {"a_missing_goal_is_named",
      HEAD "duration: 60s\n",
-     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance and arrivals\n"},
+     "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance, arrivals and spacing\n"},
     {"a_missing_duration_is_named",
      HEAD "goal: {hold: 1/s}\n",
      "p.yaml:1:1: duration is missing; give a duration with its unit, from 1s to 744h, such as 250ms or 1h30m\n"},
@@ -124,7 +124,7 @@ static const struct bad_plan bad_plans[] = {
     {"a_scalar_is_no_goal",
      HEAD "goal: hold\n"
      "duration: 60s\n",
-     "p.yaml:3:7: goal is 'hold'; give a map of hold, concurrency, maximize, while, precision, tolerance and arrivals\n"},
+     "p.yaml:3:7: goal is 'hold'; give a map of hold, concurrency, maximize, while, precision, tolerance, arrivals and spacing\n"},
     {"an_empty_goal_is_none",
      HEAD "goal: {}\n"
      "duration: 60s\n",
@@ -226,6 +226,10 @@ static const struct bad_plan bad_plans[] = {
      HEAD "goal: {hold: 1/s, arrivals: opne}\n"
      "duration: 60s\n",
      "p.yaml:3:29: goal.arrivals is 'opne'; give open or closed; did you mean 'open'?\n"},
+    {"closed_arrivals_have_no_spacing",
+     HEAD "goal: {hold: 1/s, arrivals: closed, spacing: poisson}\n"
+     "duration: 60s\n",
+     "p.yaml:3:46: goal.spacing is 'poisson', and closed arrivals have no schedule; leave it out, or give goal.arrivals: open\n"},
     {"a_duration_needs_its_unit",
      HEAD "goal: {hold: 1/s}\n"
      "duration: 60\n",
