@@ -115,8 +115,9 @@ static bool read_names(struct csv *csv)
     if (!read_line(csv, &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        size_t from = i > 0 ? table->ends[i - 1] : 0;
-        if (!table_add_column(table, table->text + from, table->ends[i] - from, start, csv->error))
+        size_t bytes;
+        const char *name = table_cell(table, i, &bytes);
+        if (!table_add_column(table, name, bytes, start, csv->error))
             return false;
     }
     table->cell_count = 0;

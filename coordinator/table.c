@@ -1,5 +1,6 @@
 #include "coordinator/table.h"
 
+#include "common/base/check.h"
 #include "coordinator/plan_value.h"
 
 #include <stdlib.h>
@@ -66,6 +67,14 @@ static bool grow(void **items, size_t *capacity, size_t wanted, size_t item_byte
     *items = moved;
     *capacity = larger;
     return true;
+}
+
+const char *table_cell(const struct table *table, size_t index, size_t *bytes)
+{
+    CHECK(index < table->cell_count);
+    size_t from = index > 0 ? table->ends[index - 1] : 0;
+    *bytes = table->ends[index] - from;
+    return *bytes > 0 ? table->text + from : ""; /* without any text there is no memory for it */
 }
 
 size_t table_cell_bytes(const struct table *table)

@@ -32,6 +32,8 @@ bool table_add_text(struct table *table, const char *text, size_t text_bytes, st
                     struct error *error);
 /** The cell is whole. */
 bool table_end_cell(struct table *table, struct place at, struct error *error);
+/** Cell `index`, which is whole; `*bytes` of it, borrowed until the next is read. */
+const char *table_cell(const struct table *table, size_t index, size_t *bytes);
 /** How many bytes the cell that is being read has. */
 size_t table_cell_bytes(const struct table *table);
 

@@ -27,9 +27,9 @@ static const char *shown(const char *text, size_t text_bytes)
         for (uint32_t i = 0; i < table.column_count; i++)
             at += sprintf(at, "%s%s", i > 0 ? "|" : "", table.columns[i]);
         for (size_t i = 0; i < table.cell_count; i++) {
-            size_t from = i > 0 ? table.ends[i - 1] : 0;
-            at += sprintf(at, "%s%.*s", i % table.column_count == 0 ? "\n" : "|",
-                          (int)(table.ends[i] - from), table.text + from);
+            size_t bytes;
+            const char *cell = table_cell(&table, i, &bytes);
+            at += sprintf(at, "%s%.*s", i % table.column_count == 0 ? "\n" : "|", (int)bytes, cell);
         }
     }
     table_done(&table);
@@ -63,6 +63,7 @@ static const struct csv_case {
     {"a_lone_carriage_return_is_refused", "a\nx\ry\n", "u.csv:2:2: a CR without LF; put the value into quotes"},
     {"a_carriage_return_at_the_very_end_is_refused", "a\nx\r", "u.csv:2:2: a CR without LF; put the value into quotes"},
     {"a_column_needs_a_name", "a,,c\n1,2,3\n", "u.csv:1:1: the name of a column is text of 1 to 255 bytes without control characters and braces"},
+    {"not_all_names_are_empty", ",\n1,2\n", "u.csv:1:1: the name of a column is text of 1 to 255 bytes without control characters and braces"},
     {"a_name_has_no_line_end", "\"a\nb\"\n1\n", "u.csv:1:1: the name of a column is text of 1 to 255 bytes without control characters and braces"},
     {"a_name_is_utf_8", "a\xFF\n1\n", "u.csv:1:1: the name of a column is text of 1 to 255 bytes without control characters and braces"},
     {"two_columns_have_two_names", "a,b,a\n1,2,3\n", "u.csv:1:1: a second column is called 'a'"},

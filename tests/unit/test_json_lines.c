@@ -58,9 +58,9 @@ static void json_is_read(void **state)
     for (uint32_t i = 0; good && i < table.column_count; i++)
         at += sprintf(at, "%s%s", i > 0 ? "|" : "", table.columns[i]);
     for (size_t i = 0; good && i < table.cell_count; i++) {
-        size_t from = i > 0 ? table.ends[i - 1] : 0;
-        at += sprintf(at, "%s%.*s", i % table.column_count == 0 ? "\n" : "|",
-                      (int)(table.ends[i] - from), table.text + from);
+        size_t bytes;
+        const char *cell = table_cell(&table, i, &bytes);
+        at += sprintf(at, "%s%.*s", i % table.column_count == 0 ? "\n" : "|", (int)bytes, cell);
     }
     assert_string_equal(out, row->wanted);
     table_done(&table);
