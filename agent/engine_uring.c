@@ -59,7 +59,8 @@ struct engine {
     void *context;
     struct io_uring ring;
     bool has_ring, enabled;
-    int wakeup; /* an eventfd */
+    uint32_t awaited; /* sends that are to be told of, queued since the last wait */
+    int wakeup;       /* an eventfd */
     bool watching_wakeup;
     uint64_t turn; /* grows each time that what was queued goes to the kernel */
     struct slot *slots;
@@ -303,6 +304,7 @@ static ssize_t uring_send(struct engine *engine, struct connection *connection,
     io_uring_prep_send(entry, connection->descriptor, bytes, count, MSG_NOSIGNAL | MSG_WAITALL);
     if (connection->awaits_sent) {
         engine->slots[connection->slot].sending = count;
+        engine->awaited++;
         return 0;
     }
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
@@ -421,18 +423,19 @@ static void note_look(struct engine *engine, uint32_t count)
 
 static bool uring_tell(struct engine *engine)
 {
-    uint32_t count = 0;
+    uint32_t count = 0, sends = 0;
     unsigned head;
     struct io_uring_cqe *completion;
     io_uring_for_each_cqe(&engine->ring, head, completion)
     {
         if (count == ENGINE_EVENTS_MAX)
             break;
+        sends += completion->user_data >> 62 == OPERATION_SEND;
         tell_one(engine, completion);
         count++;
     }
     io_uring_cq_advance(&engine->ring, count);
-    note_look(engine, count);
+    note_look(engine, count - sends);
     bool all = io_uring_cq_ready(&engine->ring) == 0;
     if (all)
         tell_later(engine);
@@ -461,6 +464,8 @@ static int wait_for(struct engine *engine, uint64_t timeout_ns)
     struct __kernel_timespec timeout = {.tv_sec = (long long)(timeout_ns / NS_PER_S),
                                         .tv_nsec = (long long)(timeout_ns % NS_PER_S)};
     struct io_uring_cqe *first;
+    /* What is sent is told in this very call, but nothing to wait for. */
+    wanted += engine->awaited;
     return io_uring_submit_and_wait_timeout(&engine->ring, &first, wanted,
                                             timeout_ns == ENGINE_NEVER ? NULL : &timeout, NULL);
 }
@@ -476,6 +481,7 @@ static void uring_wait(struct engine *engine, uint64_t timeout_ns)
                      ? io_uring_submit_and_get_events(&engine->ring)
                      : wait_for(engine, timeout_ns);
     engine->turn++;
+    engine->awaited = 0;
     CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
           result == -EBUSY);
 }

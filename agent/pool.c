@@ -95,7 +95,7 @@ static double stagger_of(uint32_t index, uint32_t lanes, uint64_t born_ns)
 }
 
 static bool create_lanes(struct pool *pool, const struct reach *reach, uint32_t lanes,
-                         const struct engine_driver *driver, struct error *error)
+                         struct error *error)
 {
     uint32_t capacity = pool->assignment->concurrency_max;
     capacity = capacity < 1 ? 1 : capacity > CONCURRENCY_MAX ? CONCURRENCY_MAX : capacity;
@@ -107,7 +107,7 @@ static bool create_lanes(struct pool *pool, const struct reach *reach, uint32_t 
             .reach = reach,
             .workload = pool->workload,
             .configuration = pool->configuration,
-            .driver = driver,
+            .driver = pool->layers.top,
             .index = i,
             .capacity = capacity,
             .stagger = stagger_of(i, lanes, born_ns),
@@ -137,8 +137,8 @@ static bool fill(struct pool *pool, const struct reach *reach, uint32_t lanes,
     if (pool->total == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the meters of a pool");
     pool->answered = loop_wakeup_create(error);
-    return pool->answered >= 0 &&
-           create_lanes(pool, reach, lanes, layers_build(&pool->layers, assignment, driver), error);
+    return pool->answered >= 0 && layers_init(&pool->layers, assignment, driver, error) &&
+           create_lanes(pool, reach, lanes, error);
 }
 
 struct pool *pool_create(const struct assignment *assignment, const struct reach *reach,
@@ -169,6 +169,7 @@ void pool_destroy(struct pool *pool)
         return;
     for (uint32_t i = 0; i < pool->lane_count; i++)
         lane_destroy(pool->lanes[i]);
+    layers_done(&pool->layers);
     if (pool->answered >= 0)
         close(pool->answered);
     meters_destroy(pool->total);

@@ -292,6 +292,7 @@ static void choose_source(struct crew *crew)
 static void begin_connect(struct crew *crew, struct worker *worker, uint64_t now_ns)
 {
     worker->connect_ns = now_ns;
+    worker->greeted_ns = 0;
     worker->carried = 0;
     worker->error = 0;
     choose_source(crew);
@@ -326,6 +327,26 @@ static void send_request(struct crew *crew, struct worker *worker, uint64_t now_
 
 /* What the engine tells */
 
+static struct phase_meter *phase_of_connect(struct crew *crew, const struct worker *worker)
+{
+    return &crew->meters->phases[worker->has_request ? worker->phase : crew->phase];
+}
+
+static void count_connection(struct crew *crew, const struct worker *worker)
+{
+    struct phase_meter *phase = phase_of_connect(crew, worker);
+    phase->counters.connections_opened++;
+    histogram_record(&phase->kinds[SAMPLE_CONNECT], crew->read_ns - worker->connect_ns);
+}
+
+static void on_greeting(void *context, struct connection *connection)
+{
+    struct crew *crew = context;
+    struct worker *worker = (struct worker *)connection;
+    count_connection(crew, worker);
+    worker->greeted_ns = crew->read_ns;
+}
+
 static void on_connected(void *context, struct connection *connection, int error)
 {
     struct crew *crew = context;
@@ -335,12 +356,11 @@ static void on_connected(void *context, struct connection *connection, int error
         return;
     }
     patience_end(&crew->patience, &worker->patience);
-    struct phase_meter *phase =
-        &crew->meters->phases[worker->has_request ? worker->phase : crew->phase];
-    if (!connection->joined) {
-        phase->counters.connections_opened++;
-        histogram_record(&phase->kinds[SAMPLE_CONNECT], crew->read_ns - worker->connect_ns);
-    }
+    if (worker->greeted_ns > 0)
+        histogram_record(&phase_of_connect(crew, worker)->kinds[SAMPLE_TLS],
+                         crew->read_ns - worker->greeted_ns);
+    else if (!connection->joined)
+        count_connection(crew, worker);
     if (!worker->has_request) {
         become(crew, worker, WORKER_IDLE);
         crew->calls->ready(crew->owner, worker);
@@ -456,6 +476,7 @@ static void on_woken(void *context)
 }
 
 static const struct engine_listener listener = {
+    .greeting = on_greeting,
     .connected = on_connected,
     .renewed = on_renewed,
     .sent = on_sent,

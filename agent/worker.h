@@ -60,6 +60,7 @@ struct worker {
     uint64_t
         armed_ns; /* its start, or that of a connect ahead of one: the deadline runs from here */
     uint64_t connect_ns; /* when the present connection was begun */
+    uint64_t greeted_ns; /* when the target's machine had accepted it, and TLS began; 0: none */
     uint64_t length_ns;  /* start to done of its last request; 0: none since it was hired */
     uint64_t retry_ns;   /* RESTING: when to connect again */
     size_t sent;         /* bytes of the request */

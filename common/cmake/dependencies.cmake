@@ -10,5 +10,6 @@ if(NOT MSGPACK_FOUND)
   pkg_check_modules(MSGPACK REQUIRED IMPORTED_TARGET msgpack)
 endif()
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS SSL Crypto)
 # io_uring for the lanes; without it they run on epoll.
 pkg_check_modules(URING IMPORTED_TARGET liburing>=2.3)
