@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HTTP_PORT 80
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 /* The plan's own header of that name takes our place. */
 static bool is_missing(const struct plan_request *request, const char *name)
@@ -23,7 +24,7 @@ static void write_host(const struct plan *plan, FILE *stream)
 {
     bool brackets = strchr(plan->host, ':') != NULL;
     fprintf(stream, brackets ? "Host: [%s]" : "Host: %s", plan->host);
-    if (plan->port != HTTP_PORT)
+    if (plan->port != (plan->tls ? HTTPS_PORT : HTTP_PORT))
         fprintf(stream, ":%u", plan->port);
     fputs("\r\n", stream);
 }
@@ -206,6 +207,26 @@ static struct assignment_connection connection_of(const struct plan *plan)
     return connection;
 }
 
+static struct assignment_bytes bytes_of(const char *text)
+{
+    return (struct assignment_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static void fill_tls(const struct plan *plan, struct assignment *assignment)
+{
+    if (!plan->tls)
+        return;
+    assignment->tls = (struct assignment_tls){
+        .used = true,
+        .verify = plan->tls_options.verify,
+        .resumption = plan->tls_options.resumption,
+        .server_name = bytes_of(plan->tls_options.server_name),
+        .authority = bytes_of(plan->tls_options.authority),
+        .certificate = bytes_of(plan->tls_options.certificate),
+        .key = bytes_of(plan->tls_options.key),
+    };
+}
+
 bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_count,
                       struct error *error)
 {
@@ -235,6 +256,7 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
     uint8_t digests[DATA_FILES_MAX][DIGEST_BYTES];
     fill_data(plan, &assignment, digests);
     fill_requests(plan, &assignment);
+    fill_tls(plan, &assignment);
     char *buffer = NULL;
     bool done = write_requests(plan, &assignment, &buffer, error) &&
                 assignment_encode(&assignment, bytes, byte_count, error);

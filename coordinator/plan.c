@@ -23,7 +23,7 @@ static void section_read(struct reading *reading, const char *section, const str
 static bool is_known(const struct reading *reading, enum plan_when when)
 {
     if (when == WHEN_HTTP || when == WHEN_HTTP2 || when == WHEN_TCP || when == WHEN_REDIS ||
-        when == WHEN_BYTES)
+        when == WHEN_BYTES || when == WHEN_TLS)
         return reading->target_known;
     return when == WHEN_ALWAYS || reading->goal_known;
 }
@@ -177,8 +177,16 @@ static void section_read(struct reading *reading, const char *section, const str
 /* No string of a plan is NULL. False: out of memory. */
 static bool fill_empty(struct plan *plan)
 {
-    char **const texts[] = {&plan->path, &plan->text,        &plan->name,   &plan->target,
-                            &plan->host, &plan->target_path, &plan->headers};
+    struct plan_tls *tls = &plan->tls_options;
+    char **const texts[] = {
+        &plan->path,          &plan->text,
+        &plan->name,          &plan->target,
+        &plan->host,          &plan->target_path,
+        &plan->headers,       &tls->server_name,
+        &tls->authority_file, &tls->certificate_file,
+        &tls->key_file,       &tls->authority,
+        &tls->certificate,    &tls->key,
+    };
     for (size_t i = 0; i < COUNT(texts); i++) {
         if (*texts[i] == NULL && (*texts[i] = calloc(1, 1)) == NULL)
             return false;
@@ -343,6 +351,19 @@ static void destroy_data(struct plan_data *data)
     free(data->block);
 }
 
+static void destroy_tls(struct plan_tls *tls)
+{
+    if (tls->key != NULL)
+        explicit_bzero(tls->key, strlen(tls->key));
+    free(tls->server_name);
+    free(tls->authority_file);
+    free(tls->certificate_file);
+    free(tls->key_file);
+    free(tls->authority);
+    free(tls->certificate);
+    free(tls->key);
+}
+
 void plan_destroy(struct plan *plan)
 {
     if (plan == NULL)
@@ -375,5 +396,6 @@ void plan_destroy(struct plan *plan)
     free(plan->host);
     free(plan->target_path);
     free(plan->headers);
+    destroy_tls(&plan->tls_options);
     free(plan);
 }

@@ -78,6 +78,15 @@ struct plan_data {
 
 enum spacing { SPACING_UNIFORM, SPACING_POISSON };
 
+/** `http.tls`. */
+struct plan_tls {
+    bool verify, resumption;
+    char *server_name; /* "": the target's host */
+    /* As the plan names them, and what is in them; "": none. */
+    char *authority_file, *certificate_file, *key_file;
+    char *authority, *certificate, *key; /* PEM; the key is shown nowhere */
+};
+
 struct plan {
     char *path; /* where it was read from, for messages; "-" for stdin, the URL for one made from
                    flags */
@@ -85,6 +94,7 @@ struct plan {
     char *name;
     char *target; /* as written: "http://127.0.0.1:8080/x" */
     enum plan_scheme scheme;
+    bool tls;   /* https, tls, rediss: encrypted */
     char *host; /* name or address, IPv6 without brackets */
     uint16_t port;
     char *target_path; /* the URL's own path and query: "/" at least */
@@ -117,7 +127,8 @@ struct plan {
     struct plan_variable variables[VARIABLES_MAX];
     uint32_t data_count;
     struct plan_data data[DATA_FILES_MAX];
-    uint32_t slot_count;    /* values that requests fill in by their index; 0: none does */
+    uint32_t slot_count; /* values that requests fill in by their index; 0: none does */
+    struct plan_tls tls_options;
     uint32_t request_count; /* 1 to REQUEST_NAMES_MAX */
     struct plan_request requests[REQUEST_NAMES_MAX];
     uint32_t threshold_count;
@@ -137,6 +148,7 @@ struct plan_flags {
     uint32_t header_count;
     const char *body;
     uint64_t timeout_ns;
+    bool trusting; /* -k */
     const char *name;
 };
 

@@ -7,6 +7,7 @@
 #include "coordinator/plan_data.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_template.h"
+#include "coordinator/plan_tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,6 +389,7 @@ void plan_check(struct reading *reading, const struct node *root)
     check_version(reading, root);
     plan_data_load(reading, root);
     check_connection(reading, root);
+    plan_tls_load(reading, root);
     check_requests(reading, root);
     plan_template_check(reading, root);
     name_plan(reading);

@@ -220,6 +220,16 @@ static void put_request(struct reading *reading, const struct plan_flags *flags)
         put_text(reading, "requests.command", "PING", &plan->requests[0]);
 }
 
+static void put_tls(struct reading *reading, const struct plan_flags *flags)
+{
+    if (!flags->trusting || !reading->target_known)
+        return;
+    if (reading->plan->tls)
+        reading->plan->tls_options.verify = false;
+    else
+        usage(reading, "-k goes with an https://, tls:// or rediss:// target; leave it out");
+}
+
 struct plan *plan_from_flags(const struct plan_flags *flags, struct plan_errors *errors)
 {
     CHECK(flags->url != NULL);
@@ -232,6 +242,7 @@ struct plan *plan_from_flags(const struct plan_flags *flags, struct plan_errors 
     put_goal(&reading, flags);
     put_times(&reading, flags);
     put_request(&reading, flags);
+    put_tls(&reading, flags);
     if (flags->name != NULL)
         put_text(&reading, "name", flags->name, plan);
     else if (reading.target_known)

@@ -294,6 +294,7 @@ static bool is_present(const struct plan *plan, const struct plan_key *key, cons
     case PLAN_PAYLOAD:
         return count_of(key, object) > 0 ||
                ((const struct plan_request *)object)->payload_file[0] != '\0';
+    case PLAN_TEXT:
     case PLAN_HEADERS:
         return text_of(key, object)[0] != '\0';
     case PLAN_METHOD:

@@ -30,7 +30,7 @@ static const struct plan_key keys[] = {
      .preset_words = "the file's name",
      .doc = "The name of the run, on screens and in the name of its folder."},
     {.path = "target", .type = PLAN_TARGET, .required = true, .minimum = 1, .maximum = 8192, FIELD(plan, target),
-     .doc = "What is loaded. Port 80 unless an http:// target names one, 6379 unless a redis:// target does."},
+     .doc = "What is loaded. Port 80 unless an http:// target names one, 443 for https://, 6379 for redis:// and rediss://."},
 
     {.path = "goal", .type = PLAN_MAP, .required = true, .doc = "What to reach: exactly one of `hold`, `concurrency` and `maximize`."},
     {.path = "goal.hold", .type = PLAN_RATE, .minimum = 0.01, .maximum = RATE_PER_S_MAX, FIELD(plan, schedule.value),
@@ -110,10 +110,26 @@ static const struct plan_key keys[] = {
     {.path = "http.keep_alive", .type = PLAN_BOOL, .when = WHEN_HTTP, .preset = "true", FIELD(plan, keep_alive),
      .doc = "Whether a connection carries more than one request."},
     {.path = "http.version", .type = PLAN_WORD, .when = WHEN_HTTP, .words = version_words, .preset = "1.1", FIELD(plan, http_version),
-     .doc = "`2`: HTTP/2, as if the target had said that it speaks it (prior knowledge)."},
+     .doc = "`2`: HTTP/2, agreed upon with an https:// target (ALPN); an http:// target is taken to speak it (prior knowledge)."},
     {.path = "http.streams", .type = PLAN_COUNT, .when = WHEN_HTTP2, .minimum = 1, .maximum = STREAMS_MAX, .preset = "100",
      FIELD(plan, streams), .doc = "How many workers share a connection, each with a stream of its own; fewer when the target allows fewer."},
-    {.path = "http.tls", .type = PLAN_LATER, .doc = "give an http:// target and leave it out"},
+    {.path = "http.tls", .type = PLAN_MAP, .doc = "How a connection is encrypted: TLS 1.2 or 1.3."},
+    {.path = "http.tls.verify", .type = PLAN_BOOL, .when = WHEN_TLS, .preset = "true", FIELD(plan, tls_options.verify),
+     .doc = "Whether the target has to show a certificate that is valid, trusted and its own."},
+    {.path = "http.tls.ca", .type = PLAN_TEXT, .when = WHEN_TLS, .minimum = 1, .maximum = NAME_BYTES_MAX,
+     FIELD(plan, tls_options.authority_file), .preset_words = "those that each agent's machine trusts",
+     .doc = "A file beside the plan: the certificates (PEM) of those who may sign the target's."},
+    {.path = "http.tls.certificate", .type = PLAN_TEXT, .when = WHEN_TLS, .minimum = 1, .maximum = NAME_BYTES_MAX,
+     FIELD(plan, tls_options.certificate_file), .preset_words = "none",
+     .doc = "A file beside the plan: our own certificate (PEM), and those that it is signed by, for a target that asks."},
+    {.path = "http.tls.key", .type = PLAN_TEXT, .when = WHEN_TLS, .minimum = 1, .maximum = NAME_BYTES_MAX,
+     FIELD(plan, tls_options.key_file), .preset_words = "none",
+     .doc = "A file beside the plan: the key (PEM, without a password) of that certificate. It is sent to the agents, and shown nowhere."},
+    {.path = "http.tls.server_name", .type = PLAN_TEXT, .when = WHEN_TLS, .minimum = 1, .maximum = NAME_BYTES_MAX,
+     FIELD(plan, tls_options.server_name), .preset_words = "the target's host",
+     .doc = "The name that is asked for (SNI) and that the certificate has to be for."},
+    {.path = "http.tls.resumption", .type = PLAN_BOOL, .when = WHEN_TLS, .preset = "true", FIELD(plan, tls_options.resumption),
+     .doc = "Whether a new connection goes on with the session of an earlier one, as browsers do; without it each costs a full handshake."},
     {.path = "vars", .type = PLAN_VARIABLES, .maximum = VARIABLES_MAX, FIELD(plan, variables),
      COUNTED_BY(plan, variable_count), .preset_words = "none", .doc = "Constants for templates: `{{ NAME }}`."},
     {.path = "data", .type = PLAN_NAMED, .maximum = DATA_FILES_MAX, FIELD(plan, data), COUNTED_BY(plan, data_count),
@@ -253,6 +269,8 @@ bool plan_key_applies(const struct plan_key *key, const struct plan *plan, bool 
         return plan->scheme == SCHEME_REDIS;
     case WHEN_BYTES:
         return plan->scheme != SCHEME_HTTP;
+    case WHEN_TLS:
+        return plan->tls;
     case WHEN_HOLD:
         return plan->goal == GOAL_HOLD;
     case WHEN_MAXIMIZE:
@@ -280,6 +298,8 @@ const char *plan_when_words(enum plan_when when)
         return "a redis:// target";
     case WHEN_BYTES:
         return "a tcp:// or redis:// target";
+    case WHEN_TLS:
+        return "an https://, tls:// or rediss:// target";
     case WHEN_HOLD:
         return "goal.hold";
     case WHEN_MAXIMIZE:
@@ -419,7 +439,8 @@ const char *plan_key_allowed(const struct plan_key *key, const struct plan *plan
         break;
     case PLAN_TARGET:
         snprintf(text, text_bytes,
-                 "http://HOST[:PORT][/PATH], tcp://HOST:PORT or redis://HOST[:PORT]");
+                 "http[s]://HOST[:PORT][/PATH], tcp://HOST:PORT, tls://HOST:PORT or "
+                 "redis[s]://HOST[:PORT]");
         break;
     case PLAN_METHOD:
         snprintf(text, text_bytes, "a path that begins with '/', of at most %.0f bytes",

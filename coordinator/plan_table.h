@@ -43,6 +43,7 @@ enum plan_when {
     WHEN_TCP,
     WHEN_REDIS,
     WHEN_BYTES, /* a target that takes bytes and gives bytes: tcp, redis */
+    WHEN_TLS,
     WHEN_HOLD,
     WHEN_MAXIMIZE,
     WHEN_CONSTANT, /* the goal is one value */

@@ -15,13 +15,14 @@ static const struct {
     const char *name;
     enum plan_scheme scheme;
     uint16_t port; /* when the target names none; 0: it has to */
+    bool tls;
 } schemes[] = {
-    {"http", SCHEME_HTTP, 80},
-    {"tcp", SCHEME_TCP, 0},
-    {"redis", SCHEME_REDIS, 6379},
+    {"http", SCHEME_HTTP, 80, false},     {"https", SCHEME_HTTP, 443, true},
+    {"tcp", SCHEME_TCP, 0, false},        {"tls", SCHEME_TCP, 0, true},
+    {"redis", SCHEME_REDIS, 6379, false}, {"rediss", SCHEME_REDIS, 6379, true},
 };
 
-static const char *const later_schemes[] = {"https", "tls", "rediss", "h2", "h2c", "ws"};
+static const char *const later_schemes[] = {"h2", "h2c", "ws"};
 
 /* `text` and why not: `reason` ends the sentence. */
 static bool target_mistake(const char *text, struct place place, struct error *error,
@@ -53,6 +54,7 @@ static bool read_scheme(const char *text, const char **rest, struct target *targ
         if (is_scheme(schemes[i].name, text, length)) {
             target->scheme = schemes[i].scheme;
             target->port = schemes[i].port;
+            target->tls = schemes[i].tls;
             return true;
         }
     }

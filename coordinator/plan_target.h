@@ -10,6 +10,7 @@
 
 struct target {
     enum plan_scheme scheme;
+    bool tls;
     char host[NAME_BYTES_MAX + 1]; /* IPv6 without brackets */
     uint16_t port;
     const char *path; /* path and query: within the text that was read, or "/" */

@@ -344,6 +344,7 @@ static bool read_target(struct reading *reading, const struct plan_key *key,
         return false;
     }
     plan->scheme = target.scheme;
+    plan->tls = target.tls;
     plan->port = target.port;
     reading->target_known = true;
     return true;

@@ -71,7 +71,7 @@ static bool run_check_flags(const char *word, const struct run_options *options,
     if (is_url(word) || !given)
         return true;
     return error_set(error, ERROR_USAGE, PLACE_NONE,
-                     "-d, -R, -c, -m, -H, -b, --timeout, --while and --name go with a URL; "
+                     "-d, -R, -c, -k, -m, -H, -b, --timeout, --while and --name go with a URL; "
                      "a plan file says these itself: write them into %s",
                      word);
 }

@@ -73,6 +73,16 @@ static bool take_timeout(void *context, const char *value, struct error *error)
     return take_duration(value, &((struct run_options *)context)->request.timeout_ns, error);
 }
 
+static bool take_trusting(void *context, const char *value, struct error *error)
+{
+    (void)value;
+    (void)error;
+    struct run_options *options = context;
+    options->request.trusting = true;
+    options->request_given = true;
+    return true;
+}
+
 /* wrk and vegeta take bare numbers here, so both forms do. */
 static bool take_rate(void *context, const char *value, struct error *error)
 {
@@ -262,7 +272,7 @@ static const struct flag run_rows[] = {
     {"header", 'H', "'K: V'", NULL, "a header of the request", take_header, true},
     {"body", 'b', "BODY|@FILE", NULL, "body of the request", take_body, false},
     {"timeout", 0, "DURATION", "5s", "of a whole request", take_timeout, false},
-    {"insecure", 'k', NULL, NULL, "do not verify TLS (not built yet)", take_later, false},
+    {"insecure", 'k', NULL, NULL, "do not verify the target's certificate", take_trusting, false},
     {"while", 0, "BOUND", NULL, "maximize while 'p(99)<20ms' or 'errors.rate<0.5%'", take_while,
      true},
     {"name", 0, "NAME", "the plan's, or the host", "name of the run", take_name, false},

@@ -33,6 +33,8 @@
 #define THRESHOLDS_MAX    32u            /* they fit on a screen */
 #define HEADERS_BYTES_MAX 16384u         /* of one request; servers refuse more than 8 to 16 KiB */
 #define HEADERS_MAX       100u           /* of one request; Apache refuses more lines than that */
+#define PEM_BYTES_MAX     8192u          /* four certificates, or the longest of keys */
+#define CA_BYTES_MAX      24576u         /* a dozen; so there is room left for requests */
 #define BODY_BYTES_MAX    32768u         /* all requests together must fit an assignment */
 #define DATA_FILES_MAX    8u             /* users, products, ...: more are a plan for two runs */
 #define VARIABLES_MAX     64u            /* constants of a plan that people write by hand */

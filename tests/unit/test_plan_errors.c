@@ -59,7 +59,7 @@ static const struct bad_plan bad_plans[] = {
     {"an_empty_map_lacks_all_that_is_required",
      "{}",
      "p.yaml:1:1: version is missing; give 1\n"
-     "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH], tcp://HOST:PORT or redis://HOST[:PORT]\n"
+     "p.yaml:1:1: target is missing; give http[s]://HOST[:PORT][/PATH], tcp://HOST:PORT, tls://HOST:PORT or redis[s]://HOST[:PORT]\n"
      "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance, arrivals and spacing\n"},
     {"a_list_is_no_plan",
      "- a\n",
@@ -80,7 +80,7 @@ static const struct bad_plan bad_plans[] = {
      "version: 1\n"
      "goal: {hold: 1/s}\n"
      "duration: 60s\n",
-     "p.yaml:1:1: target is missing; give http://HOST[:PORT][/PATH], tcp://HOST:PORT or redis://HOST[:PORT]\n"},
+     "p.yaml:1:1: target is missing; give http[s]://HOST[:PORT][/PATH], tcp://HOST:PORT, tls://HOST:PORT or redis[s]://HOST[:PORT]\n"},
     {"a_missing_goal_is_named",
      HEAD "duration: 60s\n",
      "p.yaml:1:1: goal is missing; give a map of hold, concurrency, maximize, while, precision, tolerance, arrivals and spacing\n"},
@@ -342,9 +342,21 @@ static const struct bad_plan bad_plans[] = {
     {"a_timeout_of_0_is_refused",
      HOLD "http: {timeout: 0s}\n",
      "p.yaml:5:17: http.timeout is '0s'; give a duration with its unit, from 1ms to 1h, such as 250ms or 1h30m\n"},
-    {"tls_is_for_a_later_release",
+    {"tls_options_go_with_an_encrypted_target",
      HOLD "http: {tls: {verify: false}}\n",
-     "p.yaml:5:8: http.tls is not built in this release; give an http:// target and leave it out\n"},
+     "p.yaml:5:14: http.tls.verify goes with an https://, tls:// or rediss:// target; leave it out here\n"},
+    {"a_certificate_needs_its_key",
+     TARGET("https://h") "http: {tls: {certificate: a.pem}}\n",
+     "p.yaml:5:27: http.tls.certificate without http.tls.key; give both, or neither\n"
+     "p.yaml:5:27: http.tls.certificate: a.pem: there are no files here\n"},
+    {"a_key_needs_its_certificate",
+     TARGET("https://h") "http: {tls: {key: a.pem}}\n",
+     "p.yaml:5:19: http.tls.key without http.tls.certificate; give both, or neither\n"
+     "p.yaml:5:19: http.tls.key: a.pem: there are no files here\n"},
+    {"whom_to_trust_is_said_to_who_verifies",
+     TARGET("https://h") "http: {tls: {ca: a.pem, verify: false}}\n",
+     "p.yaml:5:18: http.tls.ca and verify: false; whom to trust matters only to who verifies\n"
+     "p.yaml:5:18: http.tls.ca: a.pem: there are no files here\n"},
     {"a_data_file_has_a_name",
      HOLD "data: {users: {order: random}}\n",
      "p.yaml:5:15: data.file is missing; give text of 1 to 255 bytes without control characters\n"},
@@ -384,12 +396,9 @@ static const struct bad_plan bad_plans[] = {
     {"a_target_needs_a_scheme",
      TARGET("127.0.0.1:8080"),
      "p.yaml:2:9: target is '127.0.0.1:8080'; it begins with http://, tcp:// or redis://, as in http://127.0.0.1:8080\n"},
-    {"a_target_of_https_is_for_a_later_release",
-     TARGET("https://example.org"),
-     "p.yaml:2:9: target is 'https://example.org'; its scheme is not built in this release: give http://, tcp:// or redis://\n"},
-    {"a_target_of_rediss_is_for_a_later_release",
-     TARGET("rediss://h:1"),
-     "p.yaml:2:9: target is 'rediss://h:1'; its scheme is not built in this release: give http://, tcp:// or redis://\n"},
+    {"a_target_of_h2_is_for_a_later_release",
+     TARGET("h2://example.org"),
+     "p.yaml:2:9: target is 'h2://example.org'; its scheme is not built in this release: give http://, tcp:// or redis://\n"},
     {"a_target_of_redis_has_no_path",
      TARGET("redis://h/1"),
      "p.yaml:2:9: target is 'redis://h/1'; there is more behind the port: give redis://HOST[:PORT]\n"},
@@ -744,9 +753,12 @@ static const struct bad_flags bad_flags[] = {
      "--duration is out of range; give a duration with its unit, from 1s to 744h, such as 250ms or "
      "1h30m\n"},
     {"flags_have_a_target_that_is_built",
-     {.url = "https://h", .rate_per_s = 1},
-     "target is 'https://h'; its scheme is not built in this release: give http://, tcp:// or "
+     {.url = "h2://h", .rate_per_s = 1},
+     "target is 'h2://h'; its scheme is not built in this release: give http://, tcp:// or "
      "redis://\n"},
+    {"flags_trust_only_where_there_is_whom_to_trust",
+     {.url = "http://h", .rate_per_s = 1, .trusting = true},
+     "-k goes with an https://, tls:// or rediss:// target; leave it out\n"},
     {"flags_have_a_known_method",
      {.url = "http://h", .rate_per_s = 1, .method = "BREW"},
      "-m is an unknown method; give GET, POST, PUT, DELETE, PATCH, HEAD or OPTIONS\n"},
