@@ -31,8 +31,10 @@ static bool encrypt(struct layers *layers, const struct assignment *assignment, 
 
 static void share(struct layers *layers, const struct protocol *protocol, uint32_t seats_max)
 {
-    layers->shared_settings = (struct shared_settings){
-        .below = layers->top, .protocol = protocol, .seats_max = seats_max};
+    layers->shared_settings = (struct shared_settings){.below = layers->top,
+                                                       .protocol = protocol,
+                                                       .seats_max = seats_max,
+                                                       .secure = layers->context != NULL};
     layers->shared = engine_shared;
     layers->shared.settings = &layers->shared_settings;
     layers->top = &layers->shared;
