@@ -2,6 +2,7 @@
  * an error fails its request and leaves the connection usable; with an expected prefix, that alone
  * decides. */
 #include "agent/resp.h"
+#include "agent/template.h"
 #include "agent/workload.h"
 #include "common/base/check.h"
 
@@ -9,6 +10,7 @@
 
 struct configuration {
     const struct assignment *assignment; /* borrowed */
+    struct templates *templates;
 };
 
 /* Lives in the words of a workload_state: hence may_alias. */
@@ -37,12 +39,24 @@ static void *redis_configure(const struct assignment *assignment, struct error *
         return NULL;
     }
     configuration->assignment = assignment;
-    return configuration;
+    configuration->templates = templates_create(assignment, error);
+    if (configuration->templates != NULL)
+        return configuration;
+    free(configuration);
+    return NULL;
 }
 
-static void redis_release(void *configuration)
+static void redis_release(void *memory)
 {
+    struct configuration *configuration = memory;
+    templates_destroy(configuration->templates);
     free(configuration);
+}
+
+static size_t redis_room_bytes(const void *shared)
+{
+    const struct configuration *configuration = shared;
+    return templates_room_bytes(configuration->templates);
 }
 
 static bool redis_reuses(const void *shared, uint32_t kind)
@@ -61,9 +75,11 @@ static void redis_begin(const void *shared, const struct workload_turn *turn,
     struct state *state = (struct state *)memory;
     *state = (struct state){.request = turn->kind};
     resp_begin(&state->answer);
+    struct assignment_bytes whole =
+        templates_render(configuration->templates, turn->kind, turn->index, turn->room);
     *out = (struct workload_request){
-        .bytes = request->bytes,
-        .byte_count = request->byte_count,
+        .bytes = whole.bytes,
+        .byte_count = whole.count,
         .expects_answer = true,
         .close_after = request->reconnect,
     };
@@ -120,6 +136,7 @@ const struct workload workload_redis = {
     .name = "redis",
     .configure = redis_configure,
     .release = redis_release,
+    .room_bytes = redis_room_bytes,
     .reuses = redis_reuses,
     .begin = redis_begin,
     .feed = redis_feed,

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/version.h"
+#include "coordinator/plan_command.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/template.h"
 #include "proto/assignment.h"
@@ -67,26 +68,50 @@ static void write_headers(const struct writer *writer, const char *headers)
     }
 }
 
-/* A body that is filled in has a length that is: returns its slot, which is to be told where the
- * body stands; NULL: it has none. */
-static struct assignment_slot *write_content_length(const struct writer *writer,
-                                                    const struct plan_request *request)
+/* The length of `text`, which is to come: in digits; or, when it is filled in, as a slot that is to
+ * be told where it stands. NULL: in digits. */
+static struct assignment_slot *write_length(const struct writer *writer, const char *text,
+                                            size_t text_bytes)
 {
     size_t bytes;
     struct assignment *assignment = writer->assignment;
-    uint32_t slots =
-        template_measure(writer->plan, TEMPLATE_BODY, request->body, request->body_bytes, &bytes);
-    if (slots == 0) {
-        fprintf(writer->stream, "Content-Length: %zu\r\n", bytes);
+    if (template_measure(writer->plan, TEMPLATE_BODY, text, text_bytes, &bytes) == 0) {
+        fprintf(writer->stream, "%zu", bytes);
         return NULL;
     }
-    fputs("Content-Length: ", writer->stream);
     CHECK(assignment->slot_count < SLOTS_MAX);
     struct assignment_slot *length = &assignment->slots[assignment->slot_count++];
     *length = (struct assignment_slot){
         .request = writer->index, .offset = position(writer), .kind = SLOT_LENGTH};
-    fputs("\r\n", writer->stream);
     return length;
+}
+
+/* The text whose length was written before it. */
+static void write_measured(const struct writer *writer, const char *text, size_t text_bytes,
+                           struct assignment_slot *length)
+{
+    uint32_t start = position(writer);
+    write_template(writer, TEMPLATE_BODY, text, text_bytes);
+    if (length != NULL) {
+        length->least = start;
+        length->most = position(writer);
+    }
+}
+
+/* The words of a command in RESP; templates within them make other lengths than the plan's. */
+static void write_command(const struct writer *writer, const struct plan_request *request)
+{
+    const char *at = request->send;
+    const char *end = at + request->send_bytes;
+    struct command_word word;
+    fwrite(at, 1, strcspn(at, "$"), writer->stream); /* how many there are */
+    while (command_next(&at, end, &word)) {
+        fputc('$', writer->stream);
+        struct assignment_slot *length = write_length(writer, word.text, word.bytes);
+        fputs("\r\n", writer->stream);
+        write_measured(writer, word.text, word.bytes, length);
+        fputs("\r\n", writer->stream);
+    }
 }
 
 /* RFC 9112, section 3 and 6; Host comes first, as RFC 9110, section 7.2 asks. */
@@ -102,17 +127,15 @@ static void write_http(const struct writer *writer, const struct plan_request *r
     if (is_missing(request, "User-Agent"))
         fprintf(stream, "User-Agent: clobber/%s\r\n", CLOBBER_VERSION);
     write_headers(writer, request->headers);
-    if (request->body_bytes > 0 || means_content(request->method))
-        length = write_content_length(writer, request);
+    if (request->body_bytes > 0 || means_content(request->method)) {
+        fputs("Content-Length: ", stream);
+        length = write_length(writer, request->body, request->body_bytes);
+        fputs("\r\n", stream);
+    }
     if (!writer->plan->keep_alive)
         fputs("Connection: close\r\n", stream);
     fputs("\r\n", stream);
-    uint32_t body = position(writer);
-    write_template(writer, TEMPLATE_BODY, request->body, request->body_bytes);
-    if (length != NULL) {
-        length->least = body;
-        length->most = position(writer);
-    }
+    write_measured(writer, request->body, request->body_bytes, length);
 }
 
 /* All requests behind each other in `buffer` (the caller frees it); assigned[i] borrows its part.
@@ -130,6 +153,8 @@ static bool write_requests(const struct plan *plan, struct assignment *assignmen
         struct writer writer = {plan, assignment, stream, ftell(stream), i};
         if (plan->scheme == SCHEME_HTTP)
             write_http(&writer, request);
+        else if (plan->scheme == SCHEME_REDIS)
+            write_command(&writer, request);
         else
             write_template(&writer, TEMPLATE_BODY, request->send, request->send_bytes);
         fflush(stream);

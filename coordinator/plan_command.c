@@ -58,11 +58,22 @@ static size_t add_quoted(struct words *words, const char *text, size_t bytes)
     return whole ? at + 1 : 0;
 }
 
+/* Up to a blank, but for those within a template. */
+static size_t plain_length(const char *text)
+{
+    size_t length = 0;
+    while (text[length] != '\0' && strchr(BLANKS, text[length]) == NULL) {
+        const char *end = strncmp(text + length, "{{", 2) == 0 ? strstr(text + length, "}}") : NULL;
+        length = end != NULL ? (size_t)(end - text) + 2 : length + 1;
+    }
+    return length;
+}
+
 static const char *read_text(struct words *words, const char *text, size_t bytes)
 {
     size_t at = strspn(text, BLANKS);
     while (at < bytes) {
-        size_t length = strcspn(text + at, BLANKS);
+        size_t length = plain_length(text + at);
         if (text[at] == '"' || text[at] == '\'') {
             length = add_quoted(words, text + at, bytes - at);
             if (length == 0)

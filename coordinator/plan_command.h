@@ -17,9 +17,9 @@ struct command_word {
  *  `*bytes` its `*byte_count` bytes in RESP, owned by the caller, with a NUL
  * behind them. Static.
  *
- *  Text falls into words at its blanks, but for those in quotes; a word begins and ends with its
- *  quotes, and between double ones \n, \r, \t, \" and \\ are one character. A list gives each word
- *  as it is. */
+ *  Text falls into words at its blanks, but for those in quotes and in templates; a word begins and
+ * ends with its quotes, and between double ones \n, \r, \t, \" and \\ are one character. A list
+ * gives each word as it is. */
 const char *command_read(const struct node *node, char **bytes, size_t *byte_count);
 
 /** The word at `*at`, which moves behind it; `end` is the end of what command_read() gave, whose

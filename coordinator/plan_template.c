@@ -1,5 +1,6 @@
 #include "coordinator/plan_template.h"
 
+#include "coordinator/plan_command.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/template.h"
 
@@ -7,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define LENGTH_SLOTS 1u /* Content-Length */
+#define LENGTH_SLOTS 1u /* of a body, or of a word */
 
 /* The child of `map` called `word`, in whatever letters. */
 static const struct node *find(const struct node *map, const char *word, size_t word_bytes)
@@ -46,6 +47,17 @@ static void check_headers(struct reading *reading, const char *what, const struc
     }
 }
 
+static void check_command(struct reading *reading, const struct node *node,
+                          const struct plan_request *request)
+{
+    struct command_word word;
+    const char *at = request->send;
+    const char *end = request->send != NULL ? at + request->send_bytes : NULL;
+    while (at != NULL && command_next(&at, end, &word))
+        check(reading, TEMPLATE_BODY, "requests.command", place_of(node_find(node, "command")),
+              word.text, word.bytes);
+}
+
 static void check_request(struct reading *reading, const struct plan_request *request,
                           const struct node *node)
 {
@@ -58,6 +70,10 @@ static void check_request(struct reading *reading, const struct plan_request *re
     check_headers(reading, "requests.headers", node_find(node, "headers"), false, request->headers);
     check(reading, TEMPLATE_BODY, "requests.body", place_of(node_find(node, "body")),
           request->body != NULL ? request->body : "", request->body_bytes);
+    if (reading->plan->scheme == SCHEME_REDIS) {
+        check_command(reading, node, request);
+        return;
+    }
     check(reading, TEMPLATE_BODY, "requests.send", place_of(node_find(node, "send")),
           request->send != NULL ? request->send : "", request->send_bytes);
 }
@@ -69,12 +85,28 @@ static uint32_t slots_of(const struct plan *plan, enum template_use use, const c
     return text != NULL ? template_measure(plan, use, text, text_bytes, &literal_bytes) : 0;
 }
 
+/* A word of a command has its length before it, as a body has. */
+static uint32_t slots_of_command(const struct plan *plan, const struct plan_request *request)
+{
+    uint32_t count = 0;
+    struct command_word word;
+    const char *at = request->send;
+    const char *end = request->send != NULL ? at + request->send_bytes : NULL;
+    while (at != NULL && command_next(&at, end, &word)) {
+        uint32_t slots = slots_of(plan, TEMPLATE_BODY, word.text, word.bytes);
+        count += slots > 0 ? slots + LENGTH_SLOTS : 0;
+    }
+    return count;
+}
+
 static uint32_t count_slots(const struct plan *plan, const struct plan_request *request)
 {
     uint32_t count = slots_of(plan, TEMPLATE_BODY, request->body, request->body_bytes);
     if (count > 0)
         count += LENGTH_SLOTS;
-    count += slots_of(plan, TEMPLATE_BODY, request->send, request->send_bytes);
+    count += plan->scheme == SCHEME_REDIS
+                 ? slots_of_command(plan, request)
+                 : slots_of(plan, TEMPLATE_BODY, request->send, request->send_bytes);
     if (request->path != NULL)
         count += slots_of(plan, TEMPLATE_PATH, request->path, strlen(request->path));
     struct header header;

@@ -233,9 +233,10 @@ static bool refuse_templates(struct reading *reading, const struct plan_key *key
                              const struct node *node)
 {
     return !template_is_one(node->text, node->text_bytes) ||
-           plan_errors_add(reading->errors, ERROR_PLAN, node->place,
-                           "%s holds '{{'; templates stand in paths, header values, body and send",
-                           key->path);
+           plan_errors_add(
+               reading->errors, ERROR_PLAN, node->place,
+               "%s holds '{{'; templates stand in paths, header values, bodies, send and command",
+               key->path);
 }
 
 static bool read_text(struct reading *reading, const struct plan_key *key, const struct node *node,
@@ -436,8 +437,7 @@ static bool read_command(struct reading *reading, const struct plan_key *key,
         return plan_mistake(reading, key, node);
     for (const struct node *word = node->kind == NODE_LIST ? node->first : node; word != NULL;
          word = word->next) {
-        if (word->kind == NODE_SCALAR &&
-            (!refuse_references(reading, key, word) || !refuse_templates(reading, key, word)))
+        if (word->kind == NODE_SCALAR && !refuse_references(reading, key, word))
             return false;
         if (node->kind == NODE_SCALAR)
             break;

@@ -18,8 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD "version: 1\ntarget: http://h\ngoal: {concurrency: 1}\nduration: 9s\n"
-#define TCP  "version: 1\ntarget: tcp://h:1\ngoal: {concurrency: 1}\nduration: 9s\n"
+#define HEAD  "version: 1\ntarget: http://h\ngoal: {concurrency: 1}\nduration: 9s\n"
+#define REDIS "version: 1\ntarget: redis://h\ngoal: {concurrency: 1}\nduration: 9s\n"
+#define TCP   "version: 1\ntarget: tcp://h:1\ngoal: {concurrency: 1}\nduration: 9s\n"
 
 static struct shelf_file shelf[] = {
     {"users.csv", "id,name,empty\n7,ann,\n8,b\xC3\xB6 b/&?,\n9,c,\n"},
@@ -135,6 +136,10 @@ static const struct fill_case {
     {"a_body_may_stand_in_a_file", HEAD "data: {users: {file: users.csv}}\nrequests: [{post: /, body: {file: payload.json}}]\n", 10,
      "Content-Length: 20", "{\"user\":8,\"n\":\"10\"}\n"},
     {"a_range_of_one_is_that_number", HEAD "requests: [{get: '/{{ random(5, 5) }}'}]\n", 77, "GET /5 ", NULL},
+    {"a_word_of_a_command_has_its_length", REDIS "requests: [{command: 'SET k{{ seq }} {{ users.name }}'}]\ndata: {users: {file: users.csv}}\n", 100,
+     NULL, "*3\r\n$3\r\nSET\r\n$4\r\nk100\r\n$8\r\nb\xC3\xB6 b/&?\r\n"},
+    {"words_of_a_list_and_quoted_ones_are_filled_in", REDIS "vars: {v: xy}\nrequests: [{command: [SET, '{{ v }}', 'a {{ seq }} b']}]\n", 7,
+     NULL, "*3\r\n$3\r\nSET\r\n$2\r\nxy\r\n$5\r\na 7 b\r\n"},
     {"a_payload_of_tcp_is_filled_in", TCP "requests: [{send: \"GET k{{ seq }}\\r\\n\"}]\n", 3, NULL, "GET k3\r\n"},
     {"a_payload_of_tcp_may_be_nothing_else", TCP "requests: [{send: '{{ seq }}'}]\n", 41, NULL, "41"},
 };
