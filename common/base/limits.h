@@ -57,6 +57,10 @@
     512u /* that a coordinator sends: 320 MiB/s, at 30 us each a sixth of it */
 #define RENDERED_BYTES_MAX (128u * 1024u) /* of one request: every worker keeps room for it */
 
+/* Numbered requests (agent/numbers.c, coordinator/numbering.c) */
+#define INDEX_BLOCKS_MAX 4u /* that an agent holds: one in use, one ready, odd ends of others */
+#define REQUESTS_MAX     (UINT64_C(1) << 46) /* in one run: COUNTERS_COUNT_MAX */
+
 /* The load path (agent/) */
 #define BACKLOG_MAX               262144u /* requests due and waiting in a lane: 1 s at 262,144/s */
 #define RESPONSE_HEADER_BYTES_MAX 65536u  /* a header block; beyond it the target is hostile */
