@@ -20,6 +20,14 @@ void beat_encode(const struct beat *beat, struct wire_writer *writer)
     wire_put_u64(writer, beat->send_lag_max_us);
     wire_put_u64(writer, beat->flags);
     wire_put_bytes(writer, beat->digest, beat->digest_bytes);
+    wire_put_u64(writer, beat->index_block);
+    wire_put_u64(writer, beat->index_used);
+}
+
+static bool get_indexes(struct wire_reader *reader, struct beat *beat, struct error *error)
+{
+    return wire_get_u64(reader, "index_block", 0, UINT64_MAX, &beat->index_block, error) &&
+           wire_get_u64(reader, "index_used", 0, UINT64_MAX, &beat->index_used, error);
 }
 
 /* A peer may stand for many machines: its gauges are bounded by their type alone. */
@@ -42,8 +50,10 @@ bool beat_decode(struct wire_reader *reader, uint32_t fields, struct beat *beat,
         !wire_get_u32(reader, "flags", 0, UINT32_MAX, &read.flags, error)) {
         return false;
     }
-    if (fields >= BEAT_FIELDS && !wire_get_bytes(reader, "digest", 0, DIGEST_BYTES_MAX,
-                                                 &read.digest, &read.digest_bytes, error))
+    if (fields >= BEAT_FIELDS_DIGEST && !wire_get_bytes(reader, "digest", 0, DIGEST_BYTES_MAX,
+                                                        &read.digest, &read.digest_bytes, error))
+        return false;
+    if (fields >= BEAT_FIELDS && !get_indexes(reader, &read, error))
         return false;
     *beat = read;
     return true;

@@ -38,14 +38,19 @@ struct beat {
      * the assignment asks for it; else, and from an agent of minor version 0, none. Borrowed. */
     const uint8_t *digest;
     size_t digest_bytes; /* at most DIGEST_BYTES_MAX */
+    /* Where requests are numbered, of one moment: */
+    uint64_t index_block; /* the newest block that was taken up; 0: none */
+    uint64_t index_used;  /* indexes given to requests since the incarnation began */
 };
 
 /** The fields of a beat, in their order, after the envelope: BEAT_FIELDS objects of an array that
  *  the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
  *  reads the `fields` that there are, of which an agent of minor version 0 sends the first
- *  BEAT_FIELDS_LEAST, and names what is wrong. False: ERROR_PROTOCOL, result untouched. */
-#define BEAT_FIELDS       14u
-#define BEAT_FIELDS_LEAST 13u
+ *  BEAT_FIELDS_LEAST and one of minor version 1 the first BEAT_FIELDS_DIGEST, and names what is
+ *  wrong. False: ERROR_PROTOCOL, result untouched. */
+#define BEAT_FIELDS        16u
+#define BEAT_FIELDS_DIGEST 14u
+#define BEAT_FIELDS_LEAST  13u
 void beat_encode(const struct beat *beat, struct wire_writer *writer);
 bool beat_decode(struct wire_reader *reader, uint32_t fields, struct beat *beat,
                  struct error *error);

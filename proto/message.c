@@ -22,7 +22,7 @@ static const struct kind kinds[MESSAGE_TYPES] = {
     [MESSAGE_READY] = {"READY", READY_FIELDS, READY_FIELDS, true, false},
     [MESSAGE_DECLINE] = {"DECLINE", DECLINE_FIELDS, DECLINE_FIELDS, true, false},
     [MESSAGE_BEAT] = {"BEAT", BEAT_FIELDS, BEAT_FIELDS_LEAST, true, false},
-    [MESSAGE_SETPOINT] = {"SETPOINT", SETPOINT_FIELDS, SETPOINT_FIELDS, true, false},
+    [MESSAGE_SETPOINT] = {"SETPOINT", SETPOINT_FIELDS, SETPOINT_FIELDS_LEAST, true, false},
     [MESSAGE_SAMPLE] = {"SAMPLE", SAMPLE_FIELDS, SAMPLE_FIELDS, true, false},
     [MESSAGE_FINAL] = {"FINAL", FINAL_FIELDS, FINAL_FIELDS, true, false},
     [MESSAGE_FINAL_ACK] = {"FINAL_ACK", FINAL_ACK_FIELDS, FINAL_ACK_FIELDS, true, false},
@@ -125,7 +125,7 @@ static bool decode_fields(struct wire_reader *reader, uint32_t fields, struct me
     case MESSAGE_BEAT:
         return beat_decode(reader, fields, &message->as.beat, error);
     case MESSAGE_SETPOINT:
-        return setpoint_decode(reader, &message->as.setpoint, error);
+        return setpoint_decode(reader, fields, &message->as.setpoint, error);
     case MESSAGE_SAMPLE:
         return sample_decode(reader, &message->as.sample, error);
     case MESSAGE_FINAL:

@@ -23,9 +23,11 @@ void setpoint_encode(const struct setpoint *setpoint, struct wire_writer *writer
     wire_put_u64(writer, setpoint->echo_t);
     wire_put_u64(writer, setpoint->index_from);
     wire_put_u64(writer, setpoint->index_count);
+    wire_put_u64(writer, setpoint->index_block);
 }
 
-bool setpoint_decode(struct wire_reader *reader, struct setpoint *setpoint, struct error *error)
+bool setpoint_decode(struct wire_reader *reader, uint32_t fields, struct setpoint *setpoint,
+                     struct error *error)
 {
     struct setpoint read = {0};
     if (!wire_get_u64(reader, "floor_milli", 0, CONCURRENCY_MILLI_MAX, &read.floor_milli, error) ||
@@ -38,7 +40,9 @@ bool setpoint_decode(struct wire_reader *reader, struct setpoint *setpoint, stru
         !wire_get_u64(reader, "echo_t", 0, UINT64_MAX, &read.echo_t, error) ||
         !wire_get_u64(reader, "index_from", 0, UINT64_MAX, &read.index_from, error) ||
         !wire_get_u64(reader, "index_count", 0, UINT64_MAX - read.index_from, &read.index_count,
-                      error)) {
+                      error) ||
+        (fields >= SETPOINT_FIELDS &&
+         !wire_get_u64(reader, "index_block", 0, UINT64_MAX, &read.index_block, error))) {
         return false;
     }
     *setpoint = read;

@@ -21,8 +21,11 @@ struct setpoint {
     uint32_t sample_ms;         /* 1 to SAMPLE_MS_MAX */
     uint64_t echo_t;            /* the agent's own time from its last beat: its lease runs from
                                    here, never from receipt */
-    uint64_t index_from;        /* where requests are numbered: a block of the global index */
+    /* Where requests are numbered, the newest block of the global index: a level too, said until a
+     * beat shows that it was taken up. An empty one takes the place of all that are not used. */
+    uint64_t index_from;
     uint64_t index_count;
+    uint64_t index_block; /* its number for this agent, from 1; 0: none yet */
 };
 
 enum stop_kind { STOP_DRAIN, STOP_ABORT, STOP_COUNT };
@@ -41,12 +44,15 @@ struct final_ack {
 
 /** The fields of each, in their order, after the envelope: NAME_FIELDS objects of an array that
  *  the caller has begun. What is encoded was checked before (CHECK: our own mistakes); decoding
- *  names what is wrong. False: ERROR_PROTOCOL, result untouched. */
-#define SETPOINT_FIELDS  9u
-#define STOP_FIELDS      3u
-#define FINAL_ACK_FIELDS 3u
+ *  names what is wrong. A setpoint has `fields` of them: a coordinator of minor version 1 or below
+ *  sends the first SETPOINT_FIELDS_LEAST. False: ERROR_PROTOCOL, result untouched. */
+#define SETPOINT_FIELDS       10u
+#define SETPOINT_FIELDS_LEAST 9u
+#define STOP_FIELDS           3u
+#define FINAL_ACK_FIELDS      3u
 void setpoint_encode(const struct setpoint *setpoint, struct wire_writer *writer);
-bool setpoint_decode(struct wire_reader *reader, struct setpoint *setpoint, struct error *error);
+bool setpoint_decode(struct wire_reader *reader, uint32_t fields, struct setpoint *setpoint,
+                     struct error *error);
 void stop_encode(const struct stop *stop, struct wire_writer *writer);
 bool stop_decode(struct wire_reader *reader, struct stop *stop, struct error *error);
 void final_ack_encode(const struct final_ack *final_ack, struct wire_writer *writer);

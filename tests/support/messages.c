@@ -75,6 +75,8 @@ static const struct beat beat = {
     .flags = BEAT_CPU_SATURATED | BEAT_STOOD_STILL,
     .digest = digest,
     .digest_bytes = sizeof digest,
+    .index_block = 3,
+    .index_used = 2000,
 };
 
 static const struct setpoint setpoint = {
@@ -87,6 +89,7 @@ static const struct setpoint setpoint = {
     .echo_t = 123456789013,
     .index_from = 4096,
     .index_count = 1024,
+    .index_block = 3,
 };
 
 static const struct sample sample = {

@@ -154,7 +154,7 @@ static void eight_unknown_fields_are_skipped_and_nine_are_not(void **state)
     decode_or_fail(&eight, &message);
 
     assert_int_equal(message.as.beat.flags, BEAT_CPU_SATURATED | BEAT_STOOD_STILL);
-    refused(&nine, "BEAT: it has 28 fields; expected 18 to 27");
+    refused(&nine, "BEAT: it has 30 fields; expected 18 to 29");
 }
 
 static void hello_and_refuse_never_grow(void **state)
@@ -183,25 +183,54 @@ static void fields_outside_the_array_are_not_taken_for_its_own(void **state)
 {
     (void)state;
     struct encoded beat = encoded_example(MESSAGE_BEAT);
-    assert_int_equal(beat.bytes[2], 19);
+    assert_int_equal(beat.bytes[2], 21);
     beat.bytes[2] = 17;
-    refused(&beat, "BEAT: it has 17 fields; expected 18 to 27");
+    refused(&beat, "BEAT: it has 17 fields; expected 18 to 29");
 }
 
-/* The last field is a bin of five bytes: seven with its header. */
+/* The last fields: a bin of five bytes, seven with its header, and two numbers in four. */
 static void a_beat_of_the_first_minor_version_has_no_digest(void **state)
 {
     (void)state;
     struct encoded beat = encoded_example(MESSAGE_BEAT);
     beat.bytes[2] = 18;
-    refused(&beat, "BEAT: 7 bytes too many after the last field");
-    beat.count -= 7;
+    refused(&beat, "BEAT: 11 bytes too many after the last field");
+    beat.count -= 11;
 
     struct message message;
     decode_or_fail(&beat, &message);
 
     assert_int_equal(message.as.beat.flags, BEAT_CPU_SATURATED | BEAT_STOOD_STILL);
     assert_int_equal(message.as.beat.digest_bytes, 0);
+}
+
+static void a_beat_of_the_minor_version_before_numbers_has_none(void **state)
+{
+    (void)state;
+    struct encoded beat = encoded_example(MESSAGE_BEAT);
+    beat.bytes[2] = 19;
+    beat.count -= 4;
+
+    struct message message;
+    decode_or_fail(&beat, &message);
+
+    assert_int_equal(message.as.beat.digest_bytes, 5);
+    assert_int_equal(message.as.beat.index_block, 0);
+    assert_int_equal(message.as.beat.index_used, 0);
+}
+
+static void a_setpoint_of_the_minor_version_before_numbers_names_no_block(void **state)
+{
+    (void)state;
+    struct encoded setpoint = encoded_example(MESSAGE_SETPOINT);
+    setpoint.bytes[0] = 0x9e;
+    setpoint.count--;
+
+    struct message message;
+    decode_or_fail(&setpoint, &message);
+
+    assert_int_equal(message.as.setpoint.index_count, 1024);
+    assert_int_equal(message.as.setpoint.index_block, 0);
 }
 
 /* A HELLO of version 2.7, of which only the beginning is as ours. */
@@ -287,10 +316,10 @@ static void a_setpoint_is_these_bytes(void **state)
 {
     (void)state;
     static const uint8_t expected[] =
-        "\x9e\x07\xc4\x10\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa"
+        "\x9f\x07\xc4\x10\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa"
         "\xc4\x10\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\xbb\x03\x4d"
         "\xcd\x05\xdc\xcd\x09\xc4\xce\x00\x4c\x4b\x40\xcd\x03\xe8\x02\xcd\x03\xe8"
-        "\xcf\x00\x00\x00\x1c\xbe\x99\x1a\x15\xcd\x10\x00\xcd\x04\x00";
+        "\xcf\x00\x00\x00\x1c\xbe\x99\x1a\x15\xcd\x10\x00\xcd\x04\x00\x03";
 
     struct encoded setpoint = encoded_example(MESSAGE_SETPOINT);
 
@@ -383,6 +412,8 @@ int main(void)
         cmocka_unit_test(hello_and_refuse_never_grow),
         cmocka_unit_test(welcome_grows_with_a_newer_minor_version_only),
         cmocka_unit_test(a_beat_of_the_first_minor_version_has_no_digest),
+        cmocka_unit_test(a_beat_of_the_minor_version_before_numbers_has_none),
+        cmocka_unit_test(a_setpoint_of_the_minor_version_before_numbers_names_no_block),
         cmocka_unit_test(fields_outside_the_array_are_not_taken_for_its_own),
         cmocka_unit_test(hello_of_another_major_version_tells_its_version_and_name),
         cmocka_unit_test(hello_without_its_magic_is_refused),
