@@ -38,6 +38,8 @@ struct beat account_beat(struct account *account, const struct meters *meters)
         .lane_load_permille = meters->lane_load_permille,
         .send_lag_max_us = meters->send_lag_max_us,
         .flags = meters->flags,
+        .index_block = meters->index_block,
+        .index_used = meters->index_used,
     };
     if (meters->digest != NULL) {
         beat.digest = account->digest;

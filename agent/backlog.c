@@ -43,6 +43,7 @@ bool backlog_push(struct backlog *backlog, const struct waiting *request)
     backlog->items[(backlog->head + backlog->count) % backlog->capacity] = *request;
     backlog->count++;
     backlog->own_late_count += request->own_late;
+    backlog->unnumbered_count += request->unnumbered;
     return true;
 }
 
@@ -53,9 +54,36 @@ struct waiting backlog_pop(struct backlog *backlog)
     backlog->head = (backlog->head + 1) % backlog->capacity;
     backlog->count--;
     backlog->own_late_count -= request.own_late;
+    backlog->unnumbered_count -= request.unnumbered;
     if (backlog->count == 0)
         backlog->head = 0; /* so that a short line stays in a few pages of the long ring */
     return request;
+}
+
+uint32_t backlog_waiting(const struct backlog *backlog)
+{
+    return backlog->count - backlog->unnumbered_count;
+}
+
+static struct waiting *first_unnumbered(const struct backlog *backlog)
+{
+    return &backlog->items[(backlog->head + backlog_waiting(backlog)) % backlog->capacity];
+}
+
+const struct waiting *backlog_unnumbered(const struct backlog *backlog)
+{
+    return backlog->unnumbered_count > 0 ? first_unnumbered(backlog) : NULL;
+}
+
+void backlog_number(struct backlog *backlog, uint64_t index, bool own_late)
+{
+    CHECK(backlog->unnumbered_count > 0);
+    struct waiting *request = first_unnumbered(backlog);
+    backlog->own_late_count += own_late && !request->own_late;
+    request->own_late = request->own_late || own_late;
+    request->index = index;
+    request->unnumbered = false;
+    backlog->unnumbered_count--;
 }
 
 enum backlog_verdict backlog_judge(const struct backlog *backlog, uint64_t now_ns)
@@ -67,6 +95,8 @@ enum backlog_verdict backlog_judge(const struct backlog *backlog, uint64_t now_n
     /* At a low rate a bound in time alone would drop the only request of a second. */
     if (age_ns > backlog->drop_age_ns && age_ns > 2 * NS_MILLI / backlog->rate_milli)
         return BACKLOG_DROP;
+    if (backlog->items[backlog->head].unnumbered)
+        return BACKLOG_UNNUMBERED;
     if (age_ns > BACKLOG_LATE_NS && now_ns < backlog_opens(backlog))
         return BACKLOG_HOLD;
     return BACKLOG_START;

@@ -18,23 +18,26 @@ struct waiting {
     uint64_t due_ns;
     uint64_t index; /* where requests are numbered, else 0 */
     uint32_t phase;
-    bool own_late; /* we took it from the pacer late: this wait is no doing of the target */
+    bool own_late;   /* we took it from the pacer late: this wait is no doing of the target */
+    bool unnumbered; /* it waits for its index first */
 };
 
 struct backlog {
     struct waiting *items; /* [capacity], a ring */
     uint32_t capacity, head, count;
-    uint32_t own_late_count; /* of those that wait */
-    uint64_t drop_age_ns;    /* as asked; at least two intervals of the rate in effect */
-    uint64_t rate_milli;     /* the last one above 0 */
-    uint64_t allowed_ns;     /* the gate's theoretical arrival time (GCRA, ITU-T I.371) */
+    uint32_t own_late_count;   /* of those that wait */
+    uint32_t unnumbered_count; /* of those, the youngest: numbers are given in order */
+    uint64_t drop_age_ns;      /* as asked; at least two intervals of the rate in effect */
+    uint64_t rate_milli;       /* the last one above 0 */
+    uint64_t allowed_ns;       /* the gate's theoretical arrival time (GCRA, ITU-T I.371) */
 };
 
 enum backlog_verdict {
     BACKLOG_EMPTY,
     BACKLOG_START, /* the oldest may start now */
     BACKLOG_HOLD,  /* it is late and the gate is shut: see backlog_opens() */
-    BACKLOG_DROP,  /* it is too old: take it and do not start it */
+    BACKLOG_UNNUMBERED,
+    BACKLOG_DROP, /* it is too old: take it and do not start it */
 };
 
 /** Takes memory for `capacity` requests. False: none. backlog_done() in any case. */
@@ -50,6 +53,12 @@ void backlog_set(struct backlog *backlog, uint64_t rate_milli, uint64_t drop_age
 
 /** False: it is full, and the request is not taken. */
 bool backlog_push(struct backlog *backlog, const struct waiting *request);
+/** How many wait for nothing but a worker. */
+uint32_t backlog_waiting(const struct backlog *backlog);
+/** The oldest that has no index yet, or NULL. Borrowed until the next change. */
+const struct waiting *backlog_unnumbered(const struct backlog *backlog);
+/** It gets `index`, and was kept waiting by us if `own_late`. */
+void backlog_number(struct backlog *backlog, uint64_t index, bool own_late);
 /** What may become of the oldest request at `now_ns`. */
 enum backlog_verdict backlog_judge(const struct backlog *backlog, uint64_t now_ns);
 /** The oldest one, taken out. Not when empty. */

@@ -26,11 +26,21 @@ static bool may_start(const struct foreman *foreman, uint64_t now_ns)
            now_ns < atomic_load_explicit(&foreman->granted_ns, memory_order_relaxed);
 }
 
-/* The oldest of the backlog will not be started. */
+/* It will not be started. Where indexes are counted out, what never got one is not missing: its
+ * index falls due later, or elsewhere. */
+static void give_up(struct foreman *foreman, const struct waiting *request)
+{
+    struct counters *counters = &foreman->crew.meters->phases[request->phase].counters;
+    if (request->unnumbered && foreman->counted)
+        return;
+    counters->planned += request->unnumbered;
+    counters->not_started++;
+}
+
 static void give_up_one(struct foreman *foreman)
 {
     struct waiting request = backlog_pop(&foreman->backlog);
-    foreman->crew.meters->phases[request.phase].counters.not_started++;
+    give_up(foreman, &request);
 }
 
 /* Drops what is too old; whether the oldest that is left may start. */
@@ -65,11 +75,14 @@ static void serve(struct foreman *foreman)
     }
 }
 
-/* Closed arrivals: a request falls due when a worker takes it. */
-static struct waiting due_now(struct foreman *foreman, uint64_t now_ns)
+/* Closed arrivals: a request falls due when a worker takes it. False: there is no index for it. */
+static bool due_now(struct foreman *foreman, uint64_t now_ns, struct waiting *request)
 {
+    *request = (struct waiting){.due_ns = now_ns, .phase = foreman->crew.phase};
+    if (foreman->numbers != NULL && !numbers_take(foreman->numbers, &request->index))
+        return false;
     counters_now(foreman)->planned++;
-    return (struct waiting){.due_ns = now_ns, .phase = foreman->crew.phase};
+    return true;
 }
 
 /* Closed arrivals that are to keep to a rate start by turns, and it is the pacer's to say when the
@@ -91,13 +104,24 @@ static bool take_turn(struct foreman *foreman, uint64_t now_ns)
     return true;
 }
 
-/* False: it may not, or it is not its turn. */
+/* A turn, and the request for it. */
+static bool take_request(struct foreman *foreman, uint64_t now_ns, struct waiting *request)
+{
+    if (!take_turn(foreman, now_ns))
+        return false;
+    if (due_now(foreman, now_ns, request))
+        return true;
+    foreman->turns += foreman->pacer.rate_milli > 0; /* it was of no use */
+    return false;
+}
+
+/* False: it may not, it is not its turn, or there is no index for it. */
 static bool loop_on(struct foreman *foreman, struct worker *worker)
 {
     uint64_t now_ns = clock_now_ns();
-    if (!may_start(foreman, now_ns) || !take_turn(foreman, now_ns))
+    struct waiting request;
+    if (!may_start(foreman, now_ns) || !take_request(foreman, now_ns, &request))
         return false;
-    struct waiting request = due_now(foreman, now_ns);
     crew_start(&foreman->crew, worker, &request, now_ns);
     return true;
 }
@@ -187,12 +211,10 @@ static bool blame(struct foreman *foreman, struct worker *worker, struct ending 
     if (!may_start(foreman, now_ns))
         return false;
     struct waiting request;
-    if (!foreman->open && take_turn(foreman, now_ns))
-        request = due_now(foreman, now_ns);
-    else if (foreman->open && backlog_ready(foreman, now_ns))
-        request = take_oldest(foreman, now_ns);
-    else
+    if (foreman->open ? !backlog_ready(foreman, now_ns) : !take_request(foreman, now_ns, &request))
         return false;
+    if (foreman->open)
+        request = take_oldest(foreman, now_ns);
     crew_fail(&foreman->crew, worker, &request, ending);
     return true;
 }
@@ -218,7 +240,7 @@ static void on_parted(void *owner, struct worker *worker, enum parting parting,
     }
     bool blamed = parting == PARTING_MISSED && blame(foreman, worker, ending);
     bool waited_for = (blamed || parting == PARTING_REQUEST) &&
-                      foreman->backlog.count > count_of(foreman, WORKER_CONNECTING);
+                      backlog_waiting(&foreman->backlog) > count_of(foreman, WORKER_CONNECTING);
     if (worker->misses == 0 || waited_for)
         crew_connect(crew, worker);
     else
@@ -240,9 +262,9 @@ static struct staffing_lane staff_of(const struct foreman *foreman)
         .in_flight = foreman->crew.in_flight,
         .idle = count_of(foreman, WORKER_IDLE),
         .connecting = count_of(foreman, WORKER_CONNECTING),
-        .waiting = backlog->count,
+        .waiting = backlog_waiting(backlog),
         .own_late = foreman->crew.own_late_count + backlog->own_late_count,
-        .due_ns = backlog->count > 0 ? backlog->items[backlog->head].due_ns : 0,
+        .due_ns = backlog_waiting(backlog) > 0 ? backlog->items[backlog->head].due_ns : 0,
     };
 }
 
@@ -322,11 +344,40 @@ static void staff(struct foreman *foreman)
 
 static void see_demand(struct foreman *foreman)
 {
-    uint32_t demand = foreman->crew.in_flight + foreman->backlog.count;
+    uint32_t demand = foreman->crew.in_flight + backlog_waiting(&foreman->backlog);
     struct staffing_lane lane = staff_of(foreman);
     staffing_see(&foreman->staffing, foreman->now_ns, &lane);
     if (demand > foreman->demand_peak)
         foreman->demand_peak = demand;
+}
+
+static void note_numbered(struct foreman *foreman, const struct waiting *request)
+{
+    foreman->crew.meters->phases[request->phase].counters.planned++;
+    foreman->due_ns = request->due_ns;
+}
+
+/* It fell due, and takes its index unless others wait for theirs. */
+static void number(struct foreman *foreman, struct waiting *request)
+{
+    if (foreman->numbers != NULL)
+        request->unnumbered = foreman->backlog.unnumbered_count > 0 ||
+                              !numbers_take(foreman->numbers, &request->index);
+    if (!request->unnumbered)
+        note_numbered(foreman, request);
+}
+
+/* There may be indexes again for those that fell due without. */
+static void number_waiting(struct foreman *foreman)
+{
+    const struct waiting *request;
+    uint64_t index;
+    while ((request = backlog_unnumbered(&foreman->backlog)) != NULL &&
+           numbers_take(foreman->numbers, &index)) {
+        note_numbered(foreman, request);
+        backlog_number(&foreman->backlog, index,
+                       foreman->now_ns >= request->due_ns + STAFFING_OWN_LATE_NS);
+    }
 }
 
 /* Takes from the pacer what is due by `until_ns`, and never what falls due past the lease. */
@@ -345,11 +396,11 @@ static void fall_due(struct foreman *foreman, uint64_t until_ns)
             .phase = foreman->crew.phase,
             .own_late = foreman->now_ns >= due_ns + STAFFING_OWN_LATE_NS,
         };
-        counters_now(foreman)->planned++;
+        number(foreman, &request);
         if (backlog_push(&foreman->backlog, &request))
             serve(foreman);
         else
-            counters_now(foreman)->not_started++;
+            give_up(foreman, &request);
     }
 }
 
@@ -458,8 +509,19 @@ void foreman_set(struct foreman *foreman, const struct pool_setpoint *setpoint, 
         foreman->turns = foreman->burst;
     backlog_set(&foreman->backlog, setpoint->rate_milli, setpoint->drop_age_ns, at_ns);
     set_level(foreman, setpoint);
+    number_waiting(foreman);
     staff(foreman);
     start_idle(foreman);
+}
+
+/* When a lane has done all there was, its phase ended with that: what came after was waiting for
+ * the others, and for word of it. */
+static uint64_t phase_end(const struct foreman *foreman, uint64_t at_ns)
+{
+    bool done = foreman->counted && foreman->crew.in_flight == 0 && numbers_dry(foreman->numbers);
+    uint64_t from_ns = foreman->crew.meters->phases[foreman->crew.phase].t_from;
+    uint64_t last_ns = foreman->open ? foreman->due_ns : foreman->crew.done_ns;
+    return done ? later(last_ns, from_ns) : at_ns;
 }
 
 void foreman_drain(struct foreman *foreman, uint64_t at_ns, uint64_t deadline_ns)
@@ -468,7 +530,7 @@ void foreman_drain(struct foreman *foreman, uint64_t at_ns, uint64_t deadline_ns
         if (!foreman->stopped)
             stop(foreman, at_ns);
         if (foreman->crew.meters->phases[foreman->crew.phase].t_from != 0)
-            foreman->crew.meters->phases[foreman->crew.phase].t_to = at_ns;
+            foreman->crew.meters->phases[foreman->crew.phase].t_to = phase_end(foreman, at_ns);
         foreman->draining = true;
         foreman->deadline_ns = deadline_ns;
         foreman->cap = foreman->floor = 0;
@@ -498,7 +560,7 @@ uint64_t foreman_next(const struct foreman *foreman)
     wake_ns = sooner(wake_ns, foreman->lease_end_ns);
     if (foreman->open || count_of(foreman, WORKER_IDLE) > 0)
         wake_ns = sooner(wake_ns, pacer_next(&foreman->pacer));
-    if (foreman->backlog.count > 0 && count_of(foreman, WORKER_IDLE) > 0)
+    if (backlog_waiting(&foreman->backlog) > 0 && count_of(foreman, WORKER_IDLE) > 0)
         wake_ns = sooner(wake_ns, backlog_opens(&foreman->backlog));
     if (foreman->open && crew_count(&foreman->crew) < foreman->cap) {
         struct staffing_lane lane = staff_of(foreman);
@@ -573,6 +635,8 @@ bool foreman_init(struct foreman *foreman, const struct crew_plan *plan, double 
     *foreman = (struct foreman){
         .open = plan->assignment->open_arrivals,
         .scattered = plan->assignment->open_arrivals && plan->assignment->scatter.used,
+        .numbers = plan->numbers,
+        .counted = plan->numbers != NULL && plan->assignment->numbering.total > 0,
         .stagger = stagger,
         /* Lanes and agents must not draw the same: they begin at moments of their own. */
         .seed = plan->seed + (uint64_t)(stagger * (double)UINT32_MAX),

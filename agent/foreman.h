@@ -4,11 +4,15 @@
  *  Open arrivals: what the pacer says is due goes into the backlog and from there to an idle
  * worker, the one that worked last first; when none is idle one more connects, up to the cap.
  * Closed arrivals: every worker takes the next request when it has done with the last, or when the
- * rate allows it, if there is one (an owner's ceiling). */
+ * rate allows it, if there is one (an owner's ceiling).
+ *
+ *  Where requests are numbered each gets its index when it falls due. While there is none, open
+ * arrivals wait for one at their due time, and workers that loop stay idle. */
 #ifndef CLOBBER_AGENT_FOREMAN_H
 #define CLOBBER_AGENT_FOREMAN_H
 
 #include "agent/backlog.h"
+#include "agent/numbers.h"
 #include "agent/pacer.h"
 #include "agent/pool.h"
 #include "agent/worker.h"
@@ -28,8 +32,11 @@ struct foreman {
     struct pacer pacer;
     struct backlog backlog;
     struct staffing staffing;
-    bool open;      /* arrivals */
-    bool scattered; /* open: at random */
+    bool open;               /* arrivals */
+    bool scattered;          /* open: at random */
+    struct numbers *numbers; /* borrowed; NULL: requests have none */
+    bool counted;    /* the run ends with the last index: what has none falls due elsewhere */
+    uint64_t due_ns; /* open arrivals: of the last that has its index */
     double stagger;
     uint64_t seed;         /* of what is scattered */
     uint64_t looked_ns;    /* when the last wait ended: what came, had come by then */

@@ -66,7 +66,7 @@ static void put_gauges(struct lane *lane, uint64_t now_ns)
     meters->cpu_ns = cpu_ns;
     meters->workers = crew_count(crew);
     meters->in_flight = crew->in_flight;
-    meters->backlog = foreman->backlog.count;
+    meters->backlog = backlog_waiting(&foreman->backlog);
     meters->lanes = 1;
     meters->idle = foreman->drained;
     meters->flags = crew->flags;
@@ -123,7 +123,9 @@ static bool is_settled(const struct counters *counters)
 static void narrow_window(struct lane *lane)
 {
     const struct crew *crew = &lane->foreman.crew;
-    while (lane->changed_from < crew->phase &&
+    const struct waiting *unnumbered = backlog_unnumbered(&lane->foreman.backlog);
+    uint32_t last = unnumbered != NULL ? unnumbered->phase : crew->phase;
+    while (lane->changed_from < last &&
            is_settled(&crew->meters->phases[lane->changed_from].counters))
         lane->changed_from++;
 }
@@ -233,6 +235,7 @@ static bool prepare(struct lane *lane, struct error *error)
         .configuration = lane->plan.configuration,
         .driver = lane->plan.driver,
         .capacity = lane->plan.capacity,
+        .numbers = lane->plan.numbers,
         .seed = lane->plan.assignment->seed + lane->plan.index,
     };
     if (!foreman_init(&lane->foreman, &crew_plan, lane->plan.stagger, error))

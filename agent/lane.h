@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct lane;
+struct numbers;
 struct reach;
 
 /** What a lane is made of. All borrowed for its life. */
@@ -24,10 +25,11 @@ struct lane_plan {
     const struct workload *workload;
     const void *configuration;
     const struct engine_driver *driver;
-    uint32_t index;    /* its name: lane0, lane1, ... */
-    uint32_t capacity; /* workers at most */
-    double stagger;    /* 0 to 1: see pacer_start() */
-    int answered;      /* an eventfd that it signals when it has answered lane_ask() */
+    struct numbers *numbers; /* shared by the lanes of an agent; NULL: requests have none */
+    uint32_t index;          /* its name: lane0, lane1, ... */
+    uint32_t capacity;       /* workers at most */
+    double stagger;          /* 0 to 1: see pacer_start() */
+    int answered;            /* an eventfd that it signals when it has answered lane_ask() */
 };
 
 /** Starts the thread, with nothing to do. NULL: ERROR_MEMORY, ERROR_SYSTEM. The caller owns it. */

@@ -42,6 +42,9 @@ static struct pool_setpoint allowed(const struct member *member, const struct se
         .drop_age_ns = asked->drop_age_ms * NS_PER_MS,
         .lease_end_ns = asked->echo_t + member->lease_ns,
         .phase = asked->phase,
+        .index_block = asked->index_block,
+        .index_from = asked->index_from,
+        .index_count = asked->index_count,
     };
     level.floor_milli = smaller(asked->floor_milli, level.concurrency_milli);
     /* Closed arrivals at rate 0 are not paced at all; a ceiling of the owner paces them. */

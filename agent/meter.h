@@ -34,11 +34,12 @@ struct meters {
     /* gauges */
     uint64_t cpu_ns;
     uint32_t workers, in_flight, backlog;
-    uint32_t demand_peak;        /* since the last reading */
-    uint32_t lanes;              /* that carry load */
-    uint32_t lane_load_permille; /* the busiest lane's CPU since the last reading */
-    uint32_t send_lag_max_us;    /* since the last reading */
-    uint32_t flags;              /* enum beat_flag, since the last reading */
+    uint32_t demand_peak;             /* since the last reading */
+    uint32_t lanes;                   /* that carry load */
+    uint32_t lane_load_permille;      /* the busiest lane's CPU since the last reading */
+    uint32_t send_lag_max_us;         /* since the last reading */
+    uint32_t flags;                   /* enum beat_flag, since the last reading */
+    uint64_t index_block, index_used; /* of an agent, as struct beat has them */
     bool idle; /* drained or aborted, and nothing is in flight any more: the counters are final */
     uint32_t phase_count, request_count;
     struct phase_meter *phases; /* [phase_count] */

@@ -42,6 +42,12 @@ bool numbers_take(struct numbers *numbers, uint64_t *index)
     }
 }
 
+bool numbers_dry(const struct numbers *numbers)
+{
+    uint64_t index;
+    return !find_index(numbers, read_now(&numbers->next), &index);
+}
+
 /* Lanes may be taking meanwhile: what they got before the swap is theirs. */
 static void give_back(struct numbers *numbers)
 {

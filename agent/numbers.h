@@ -12,8 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NUMBERS_LINE 64u /* bytes of a cache line: what lanes write stands apart from the blocks   \
-                          */
+#define NUMBERS_LINE                                                                               \
+    64u /* bytes of a cache line: what lanes write stands apart from the blocks                    \
+         */
 
 /** One granted block. Positions count what was ever granted to this agent: block after block, they
  * have no gaps, as indexes have. */
@@ -33,7 +34,7 @@ struct numbers {
     uint64_t newest;   /* number of the newest block that was taken up; 0: none */
 };
 
-/** What the coordinator has to know, of one moment. Plain data. */
+/** Of one moment. Plain data. */
 struct numbers_account {
     uint64_t block; /* the newest that was taken up */
     uint64_t used;  /* indexes given to requests, ever */
@@ -48,5 +49,7 @@ struct numbers_account numbers_account(const struct numbers *numbers);
 
 /** Any thread: the next index. False: there is none now. */
 bool numbers_take(struct numbers *numbers, uint64_t *index);
+/** Any thread: whether there is none now. */
+bool numbers_dry(const struct numbers *numbers);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "agent/lane.h"
 #include "agent/layers.h"
+#include "agent/numbers.h"
 #include "agent/share.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -31,6 +32,7 @@ struct pool {
     struct meters *total;
     bool set, draining;
     struct pool_setpoint setpoint; /* the last one */
+    struct numbers numbers;
     uint32_t busy_readings;
     uint32_t lane_count;
     /* Each generator of its own needs spare workers of its own (docs/control.md, 3), so a second
@@ -108,6 +110,7 @@ static bool create_lanes(struct pool *pool, const struct reach *reach, uint32_t 
             .workload = pool->workload,
             .configuration = pool->configuration,
             .driver = pool->layers.top,
+            .numbers = pool->assignment->numbering.used ? &pool->numbers : NULL,
             .index = i,
             .capacity = capacity,
             .stagger = stagger_of(i, lanes, born_ns),
@@ -187,6 +190,8 @@ void pool_set(struct pool *pool, const struct pool_setpoint *setpoint)
         return;
     pool->set = true;
     pool->setpoint = *setpoint;
+    numbers_grant(&pool->numbers, setpoint->index_block, setpoint->index_from,
+                  setpoint->index_count);
     share_out(pool);
 }
 
@@ -241,6 +246,9 @@ static void gather(struct pool *pool, bool histograms)
             total->flags |= BEAT_STOOD_STILL;
     }
     total->lanes = pool->active;
+    struct numbers_account account = numbers_account(&pool->numbers);
+    total->index_block = account.block;
+    total->index_used = account.used;
 }
 
 const struct meters *pool_read(struct pool *pool, bool histograms)

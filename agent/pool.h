@@ -22,6 +22,7 @@ struct pool_setpoint {
     uint64_t lease_end_ns; /* own clock: from then on no request starts */
     uint32_t phase;
     uint32_t burst; /* closed arrivals at a rate: how many of each lane may be ahead of it */
+    uint64_t index_block, index_from, index_count; /* as struct setpoint has them */
 };
 
 /** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes), towards

@@ -89,7 +89,7 @@ static void count_start(struct crew *crew, struct worker *worker, const struct w
     worker->due_ns = request->due_ns;
     worker->index = request->index;
     worker->armed_ns = now_ns;
-    worker->kind = mix_next(&crew->mix);
+    worker->kind = crew->numbered ? mix_at(&crew->mix, request->index) : mix_next(&crew->mix);
     crew->in_flight++;
     crew->own_late_count += request->own_late;
 
@@ -166,6 +166,7 @@ static void count_end(struct crew *crew, struct worker *worker, struct ending en
     if (crew->meters->digest != NULL)
         digest_record(crew->meters->digest, response_ns);
     worker->length_ns = service_ns;
+    crew->done_ns = done_ns;
     let_go(crew, worker, done_ns);
 }
 
@@ -666,6 +667,7 @@ static void begin_mix(struct crew *crew, const struct crew_plan *plan)
     for (uint32_t i = 0; i < plan->assignment->request_count; i++)
         weights[i] = plan->assignment->requests[i].weight;
     mix_init(&crew->mix, weights, plan->assignment->request_count, plan->seed);
+    mix_number(&crew->mix, plan->assignment->seed);
 }
 
 /* A whole number of the most demanding type, so that every room is aligned; pages that nobody
@@ -718,6 +720,7 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
         .lifetime_ns = assignment->connection.lifetime_ns,
         .requests_max = assignment->connection.requests_max,
         .ahead = connects_ahead(plan),
+        .numbered = plan->numbers != NULL,
         .capacity = plan->capacity,
     };
     begin_mix(crew, plan);

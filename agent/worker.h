@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct numbers;
+
 enum worker_state {
     WORKER_SPARE,      /* not hired: counts for nothing */
     WORKER_RESTING,    /* without a connection until the lane tries again */
@@ -111,10 +113,12 @@ struct crew {
     uint32_t requests_max; /* on one connection; 0: no bound */
     bool ahead;            /* connections are made before there is a request for them */
     struct mix mix;
+    bool numbered; /* requests have an index, and their kind follows from it */
 
     struct meters *meters;       /* owned */
     struct occupancy *occupancy; /* [meters->phase_count] */
     uint64_t read_ns;            /* what came, had come by then */
+    uint64_t done_ns;            /* when the last request ended; 0: none has */
     uint32_t phase;              /* of what belongs to no request */
     uint32_t in_flight;
     bool woken;               /* another thread called; the owner clears it */
@@ -136,8 +140,9 @@ struct crew_plan {
     const struct workload *workload;
     const void *configuration;
     const struct engine_driver *driver;
-    uint32_t capacity; /* workers at most */
-    uint64_t seed;     /* of the mix */
+    uint32_t capacity;       /* workers at most */
+    uint64_t seed;           /* of the mix, where requests are not numbered */
+    struct numbers *numbers; /* of the agent; NULL: they are not */
 };
 
 /** False: ERROR_MEMORY, ERROR_SYSTEM. crew_done() in any case. `woken` is told of wake-ups. */
