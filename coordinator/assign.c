@@ -269,6 +269,7 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
         .concurrency_max = plan->concurrency_max,
         .rate_max_per_s = rate_max(plan),
         .connection = connection_of(plan),
+        .numbering = {.used = plan_numbers(plan), .total = plan->requests_total},
     };
     static const char *const workloads[] = {
         [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};

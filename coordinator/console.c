@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/base/units.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -108,6 +109,18 @@ static const char *status_shown(const struct plan *plan, const struct tick *tick
     return text;
 }
 
+/* How much of it is done, where requests are counted. */
+static const char *part_shown(const struct plan *plan, uint64_t ended, char *text,
+                              size_t text_bytes)
+{
+    uint64_t total = plan->requests_total;
+    text[0] = '\0';
+    if (total > 0)
+        snprintf(text, text_bytes, "%.0f %% of %" PRIu64 "  ",
+                 floor(100.0 * (double)ended / (double)total), total);
+    return text;
+}
+
 static void window_line(const struct console *console, const struct tick *tick)
 {
     double ticks = (double)console->ticks;
@@ -120,14 +133,15 @@ static void window_line(const struct console *console, const struct tick *tick)
     char goal[32] = "";
     if (console->goal > 0.0)
         snprintf(goal, sizeof goal, " %.1f %%", 100.0 * rate * ticks / console->goal);
-    char agents[64], status[192];
+    char agents[64], status[192], part[64];
     snprintf(agents, sizeof agents, tick->agents_lost > 0 ? "%u of %u" : "%u", living,
              tick->agents_ready);
     say(console,
-        "%02llu:%02llu  %.0f/s%s  %.0f workers  p99 %s  service %s  errors %s  %s agent%s %.0f %% "
-        "CPU%s",
+        "%02llu:%02llu  %s%.0f/s%s  %.0f workers  p99 %s  service %s  errors %s  %s agent%s "
+        "%.0f %% CPU%s",
         (unsigned long long)(tick->at_ns / NS_PER_S / 60),
-        (unsigned long long)(tick->at_ns / NS_PER_S % 60), rate, goal, console->workers / ticks,
+        (unsigned long long)(tick->at_ns / NS_PER_S % 60),
+        part_shown(console->plan, ended, part, sizeof part), rate, goal, console->workers / ticks,
         shown_p99(&console->response, response), shown_p99(&console->service, service),
         units_show_share(ended > 0 ? (double)failed / (double)ended : 0.0, errors), agents,
         tick->agents_ready == 1 ? "" : "s", 100.0 * console->load / ticks,
@@ -183,14 +197,16 @@ static void console_head(const struct console *console, const struct plan *plan)
 {
     char goal[256], tolerance[UNITS_TEXT_BYTES], name[4 * NAME_BYTES_MAX],
         target[4 * NAME_BYTES_MAX];
-    char duration[UNITS_TEXT_BYTES], warmup[UNITS_TEXT_BYTES];
+    char duration[UNITS_TEXT_BYTES], warmup[UNITS_TEXT_BYTES], total[64] = "";
     plan_goal_text(plan, goal, sizeof goal);
     units_show_share(plan->tolerance, tolerance);
     units_show_duration(plan->schedule.duration_ns, duration);
     units_show_duration(plan->schedule.warmup_ns, warmup);
-    say(console, "%s: %s%s%s, %s, %s%s%s%s%s", units_show_outside(plan->name, name, sizeof name),
+    if (plan->requests_total > 0)
+        snprintf(total, sizeof total, "%" PRIu64 " requests, at most ", plan->requests_total);
+    say(console, "%s: %s%s%s, %s, %s%s%s%s%s%s", units_show_outside(plan->name, name, sizeof name),
         goal, plan->goal == GOAL_HOLD ? " \u00b1 " : "", plan->goal == GOAL_HOLD ? tolerance : "",
-        units_show_outside(plan->target, target, sizeof target), duration,
+        units_show_outside(plan->target, target, sizeof target), total, duration,
         plan->schedule.warmup_ns > 0 ? " (" : "", plan->schedule.warmup_ns > 0 ? warmup : "",
         plan->schedule.warmup_ns > 0 ? " warm-up)" : "", console->terminal ? "\n" : "");
 }

@@ -71,6 +71,14 @@ static uint64_t fastest_ns(const struct roster *roster, const struct agent *agen
     return fastest;
 }
 
+/* Numbered requests: no more than it was given indexes for. */
+static uint64_t granted_max(const struct roster *roster, const struct agent *agent)
+{
+    uint64_t granted = agent->numbers.used + numbering_held(&agent->numbers);
+    uint64_t started = ledger_word(roster, agent).started;
+    return granted > started ? granted - started : 0;
+}
+
 uint64_t ledger_lost_max(const struct roster *roster, const struct agent *agent, bool open_arrivals,
                          uint32_t lease_ms)
 {
@@ -79,6 +87,8 @@ uint64_t ledger_lost_max(const struct roster *roster, const struct agent *agent,
     struct grant most = most_granted(&agent->lease);
     if (most.concurrency_milli == 0)
         return 0;
+    if (agent->numbers.block > 0)
+        return granted_max(roster, agent);
     uint64_t lease_end_t = agent->granted_echo_t + lease_ms * UINT64_C(1000000);
     double exposed_s =
         lease_end_t > agent->beat.t_agent ? (double)(lease_end_t - agent->beat.t_agent) / 1e9 : 0.0;

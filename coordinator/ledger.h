@@ -29,7 +29,8 @@ struct counters ledger_so_far(const struct roster *roster);
  * its newest order echoed. Open arrivals: what fell due by then, which is its backlog, the rate for
  * that long, and one more for each lane, whose next request may have been almost due. Closed: each
  * worker goes round at most as often as the fastest request that it was seen to do allows; while
- * none was seen, RATE_PER_S_MAX bounds it. */
+ * none was seen, RATE_PER_S_MAX bounds it. Numbered requests: those that it was given indexes for.
+ */
 uint64_t ledger_lost_max(const struct roster *roster, const struct agent *agent, bool open_arrivals,
                          uint32_t lease_ms);
 

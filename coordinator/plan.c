@@ -43,7 +43,8 @@ static void read_missing(struct reading *reading, const struct plan_key *key,
 {
     bool applies =
         is_known(reading, key->when) && plan_key_applies(key, reading->plan, reading->staged);
-    if (key->required && map != NULL && applies) {
+    bool required = key->required && !(key->counted_out && reading->plan->requests_total > 0);
+    if (required && map != NULL && applies) {
         char allowed[ALLOWED_BYTES];
         plan_errors_add(reading->errors, ERROR_PLAN, map->place, "%s is missing; give %s",
                         key->path,
@@ -327,6 +328,11 @@ struct plan *plan_load(const char *path, struct plan_errors *errors)
 bool plan_searches(const struct plan *plan)
 {
     return plan->goal == GOAL_MAXIMIZE || plan->goal == GOAL_MAXIMIZE_WHILE;
+}
+
+bool plan_numbers(const struct plan *plan)
+{
+    return plan->requests_total > 0 || plan->slot_count > 0;
 }
 
 uint32_t plan_phase_count(const struct plan *plan)

@@ -106,6 +106,7 @@ struct plan {
     uint32_t bound_count;   /* `while` of a maximize: at most one of each metric, each `below` */
     struct threshold bounds[BOUNDS_MAX];
     struct schedule schedule; /* goal values, duration, warm-up */
+    uint64_t requests_total;  /* the run ends when so many have ended; 0: with its duration */
     uint64_t seed;
     uint32_t concurrency_max; /* limits.concurrency */
     uint64_t stop_after_ns;   /* limits.stop_after; 0: never */
@@ -139,6 +140,7 @@ struct plan {
 struct plan_flags {
     const char *url;
     uint64_t duration_ns;
+    uint64_t requests_total;
     double rate_per_s;
     uint32_t concurrency;
     const char *const *bounds; /* --while: lines as "p(99)<20ms", or several with commas between */
@@ -189,6 +191,8 @@ enum search_phase { PHASE_WARMUP, PHASE_SEARCH, PHASE_ANSWER, SEARCH_PHASES };
 uint32_t plan_phase_count(const struct plan *plan);
 /** Whether the goal is one that searches: maximize, with bounds or without. */
 bool plan_searches(const struct plan *plan);
+/** Whether each request has an index of its own among all of all agents. */
+bool plan_numbers(const struct plan *plan);
 /** Borrows the bound of `while` on `metric`, or NULL. */
 const struct threshold *plan_bound(const struct plan *plan, enum threshold_metric metric);
 

@@ -9,6 +9,7 @@
 #include "coordinator/plan_template.h"
 #include "coordinator/plan_tls.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,24 @@ static void check_time(struct reading *reading, const struct node *root)
                     units_show_duration(schedule->warmup_ns, warmup),
                     units_show_duration(schedule->duration_ns - MEASURED_NS_MIN, longest),
                     units_show_duration(schedule->duration_ns, duration));
+}
+
+/* What falls due in the warm-up alone is measured by nothing. */
+static void check_total(struct reading *reading, const struct node *root)
+{
+    const struct plan *plan = reading->plan;
+    const struct schedule *schedule = &plan->schedule;
+    if (plan->requests_total == 0 || plan->goal != GOAL_HOLD || reading->staged ||
+        !(schedule->value > 0.0))
+        return;
+    double warmup_s = (double)schedule->warmup_ns / 1e9;
+    if (schedule->value * warmup_s < (double)plan->requests_total)
+        return;
+    char warmup[UNITS_TEXT_BYTES];
+    plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, NULL, "warmup"),
+                    "warmup is %s, in which all %" PRIu64
+                    " requests of requests_total fall due; give less, or more requests",
+                    units_show_duration(schedule->warmup_ns, warmup), plan->requests_total);
 }
 
 static void check_fleet(struct reading *reading, const struct node *root)
@@ -385,6 +404,7 @@ void plan_check(struct reading *reading, const struct node *root)
     check_bounds(reading, root);
     check_stages(reading, root);
     check_time(reading, root);
+    check_total(reading, root);
     check_fleet(reading, root);
     check_version(reading, root);
     plan_data_load(reading, root);

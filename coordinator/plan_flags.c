@@ -14,6 +14,7 @@
 #include <strings.h>
 
 #define DURATION_NS (30 * NS_PER_S)
+#define LONGEST_NS  (3600 * NS_PER_S) /* with -n: as a file's own default */
 #define WARMUP_NS   (3 * NS_PER_S)
 
 static bool usage(struct reading *reading, const char *sentence)
@@ -104,10 +105,16 @@ static void put_goal(struct reading *reading, const struct plan_flags *flags)
 static void put_times(struct reading *reading, const struct plan_flags *flags)
 {
     struct schedule *schedule = &reading->plan->schedule;
-    schedule->duration_ns = flags->duration_ns > 0 ? flags->duration_ns : DURATION_NS;
+    uint64_t total = flags->requests_total;
+    reading->plan->requests_total = total;
+    schedule->duration_ns = flags->duration_ns > 0 ? flags->duration_ns
+                            : total > 0            ? LONGEST_NS
+                                                   : DURATION_NS;
     check_range(reading, "--duration", "duration", (double)schedule->duration_ns);
-    schedule->warmup_ns =
-        schedule->duration_ns >= 2 * WARMUP_NS ? WARMUP_NS : schedule->duration_ns / 2;
+    /* Who counts requests wants to see all of them in the result. */
+    schedule->warmup_ns = total > 0                                ? 0
+                          : schedule->duration_ns >= 2 * WARMUP_NS ? WARMUP_NS
+                                                                   : schedule->duration_ns / 2;
     if (flags->timeout_ns > 0) {
         check_range(reading, "--timeout", "http.timeout", (double)flags->timeout_ns);
         reading->plan->timeout_ns = flags->timeout_ns;

@@ -391,7 +391,9 @@ void plan_print(const struct plan *plan, FILE *stream)
 /* "`5s`", "required", "-": what a key is when nobody gives it. */
 static void print_preset(const struct plan_key *key, FILE *stream)
 {
-    if (key->required)
+    if (key->required && key->counted_out)
+        fprintf(stream, "**required**; %s", key->preset_words);
+    else if (key->required)
         fputs("**required**", stream);
     else if (key->preset != NULL)
         fprintf(stream, "`%s`", key->preset);

@@ -63,12 +63,15 @@ static const struct plan_key keys[] = {
     {.path = "stages.to", .type = PLAN_STAGE_TO, .required = true, FIELD(stage, to),
      .doc = "The goal's value at the end of the line."},
 
-    {.path = "duration", .type = PLAN_DURATION, .when = WHEN_CONSTANT, .required = true,
+    {.path = "requests_total", .type = PLAN_COUNT, .minimum = 1, .maximum = REQUESTS_MAX, FIELD(plan, requests_total),
+     .preset_words = "no end but that of the duration",
+     .doc = "End when so many requests have ended, over all agents; the goal is missed when they do not."},
+    {.path = "duration", .type = PLAN_DURATION, .when = WHEN_CONSTANT, .required = true, .counted_out = true,
      .minimum = NS(1), .maximum = NS(RUN_S_MAX), FIELD(plan, schedule.duration_ns),
-     .doc = "How long to load, warm-up included. With stages it is their sum."},
+     .preset = "1h", .preset_words = "with `requests_total`: `1h`",
+     .doc = "How long to load, warm-up included; with `requests_total` the longest it may take. With stages it is their sum."},
     {.path = "warmup", .type = PLAN_DURATION, .minimum = 0, .maximum = NS(RUN_S_MAX), .preset = "0", .later_word = "auto",
      FIELD(plan, schedule.warmup_ns), .doc = "The beginning of the run that the result leaves out; shorter than the run by 200ms or more."},
-    {.path = "requests_total", .type = PLAN_LATER, .doc = "give a duration"},
     {.path = "seed", .type = PLAN_COUNT, .minimum = 0, .maximum = SEED_MAX, .preset = "1", FIELD(plan, seed),
      .doc = "Of all that is drawn by lot: the same seed, the same draws."},
 

@@ -56,6 +56,7 @@ struct plan_key {
     enum plan_type type;
     enum plan_when when;
     bool required;            /* when it applies */
+    bool counted_out;         /* ... but not of a plan with `requests_total` */
     double minimum, maximum;  /* per second, ns, share, bytes, items or itself, as the type is */
     const char *preset;       /* the default as a plan would write it; NULL: none */
     const char *preset_words; /* the default in words, where it is no fixed value */

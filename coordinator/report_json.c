@@ -107,6 +107,8 @@ static json_t *ledger_object(const struct report *report)
     json_put(object, "in_flight_at_end", json_count(report->in_flight_at_end));
     json_put(object, "unwritten", json_count(report->ledger.unwritten));
     json_put(object, "lost_max", json_count(report->lost_max));
+    if (report->plan->requests_total > 0)
+        json_put(object, "requests_total", json_count(report->plan->requests_total));
     json_put(object, "balanced", json_boolean(report->balanced));
     if (!report->balanced)
         json_put(object, "imbalance", json_text(report->imbalance));

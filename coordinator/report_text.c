@@ -215,6 +215,10 @@ static void show_ledger(const struct report *report, FILE *stream)
     end(&line, stream);
     if (!report->balanced)
         fprintf(stream, "               %s\n", report->imbalance);
+    if (report->plan->requests_total > ledger->planned)
+        fprintf(stream, "               %llu of %llu were never planned\n",
+                whole(report->plan->requests_total - ledger->planned),
+                whole(report->plan->requests_total));
     if (report->lost_max > 0)
         fprintf(stream, "               at most %llu more were lost\n", whole(report->lost_max));
 }

@@ -3,6 +3,7 @@
 #define CLOBBER_COORDINATOR_ROSTER_H
 
 #include "common/control/split.h"
+#include "coordinator/numbering.h"
 #include "coordinator/words.h"
 #include "proto/channel.h"
 #include "proto/digest.h"
@@ -71,6 +72,7 @@ struct agent {
     uint64_t granted_echo_t; /* the one that the newest setpoint carried */
     struct lease lease;
     struct order order;
+    struct agent_numbers numbers; /* where requests are numbered */
 
     /* Its beats. */
     uint64_t beat_seq; /* of the newest one; 0: none yet */

@@ -67,11 +67,12 @@ static bool run_check_flags(const char *word, const struct run_options *options,
 {
     const struct plan_flags *request = &options->request;
     bool given = options->request_given || request->duration_ns > 0 || request->rate_per_s > 0 ||
-                 request->concurrency > 0 || request->timeout_ns > 0 || request->name != NULL;
+                 request->concurrency > 0 || request->requests_total > 0 ||
+                 request->timeout_ns > 0 || request->name != NULL;
     if (is_url(word) || !given)
         return true;
     return error_set(error, ERROR_USAGE, PLACE_NONE,
-                     "-d, -R, -c, -k, -m, -H, -b, --timeout, --while and --name go with a URL; "
+                     "-d, -n, -R, -c, -k, -m, -H, -b, --timeout, --while and --name go with a URL; "
                      "a plan file says these itself: write them into %s",
                      word);
 }

@@ -5,6 +5,7 @@
 #include "common/base/units.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,16 @@ static bool take_rate(void *context, const char *value, struct error *error)
     if ((!units_read_rate(value, rate) && !units_read_number(value, rate)) || !(*rate > 0.0))
         return error_set(error, ERROR_USAGE, PLACE_NONE,
                          "'%s' is not a rate; give requests per second, as 5000 or 300/min", value);
+    return true;
+}
+
+static bool take_requests(void *context, const char *value, struct error *error)
+{
+    uint64_t *total = &((struct run_options *)context)->request.requests_total;
+    if (!units_read_count(value, total) || *total < 1 || *total > REQUESTS_MAX)
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "'%s' is not what it takes: a whole number from 1 to %" PRIu64, value,
+                         REQUESTS_MAX);
     return true;
 }
 
@@ -267,7 +278,8 @@ static const struct flag run_rows[] = {
     {"rate", 'R', "RATE", NULL,
      "hold this many requests a second; with neither -R nor -c: maximize", take_rate, false},
     {"concurrency", 'c', "N", NULL, "run a fixed number of workers", take_concurrency, false},
-    {"requests", 'n', "N", NULL, "stop after N requests (not built yet)", take_later, false},
+    {"requests", 'n', "N", NULL, "stop after N requests; without -d at the latest after 1h",
+     take_requests, false},
     {"method", 'm', "METHOD", "GET", "method of the request", take_method, false},
     {"header", 'H', "'K: V'", NULL, "a header of the request", take_header, true},
     {"body", 'b', "BODY|@FILE", NULL, "body of the request", take_body, false},

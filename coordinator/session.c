@@ -88,6 +88,7 @@ struct session *session_create(const struct session_config *config, struct error
     roster_init(&session->roster, plan_phase_count(config->plan), bounded);
     session->roster.minor_least = assignment_minor(config->assignment);
     steering_init(&session->steering, config->plan, config->lease_ms);
+    numbering_init(&session->numbering, config->plan->requests_total);
     session->report.plan = config->plan;
     session->report.events = events;
     session->report.started_wall_ns = config->started_wall_ns;
@@ -102,6 +103,7 @@ void session_destroy(struct session *session)
     if (session == NULL)
         return;
     roster_done(&session->roster);
+    numbering_done(&session->numbering);
     curve_done(&session->curve);
     report_done(&session->report);
     free(session->tick_agents);
@@ -430,8 +432,16 @@ static void steer(struct session *session, const struct counters *total)
         drain(session, STOP_DRAIN, "the run is complete");
         return;
     }
+    if (session_numbers_ended(session)) {
+        drain(session, STOP_DRAIN, "all requests have ended");
+        return;
+    }
     if (at_ns >= session->plan->schedule.warmup_ns)
         session->state = SESSION_RUNNING;
+    if (session_numbers_run_out(session)) {
+        steering_pass(&session->steering, at_ns);
+        return;
+    }
     struct steering_news news =
         steering_step(&session->steering, at_ns, &session->seen, &session->roster);
     note_ceiling(session);

@@ -38,7 +38,10 @@ static void send_order(struct session *session, struct agent *agent)
                         .drop_age_ms = (uint32_t)(session->steering.advice.drop_age_ns / NS_PER_MS),
                         .phase = agent->phase,
                         .sample_ms = session->sample_ms,
-                        .echo_t = agent->echo_t}};
+                        .echo_t = agent->echo_t,
+                        .index_from = agent->numbers.newest.from,
+                        .index_count = agent->numbers.newest.count,
+                        .index_block = agent->numbers.block}};
     lease_grant(&agent->lease, &(struct grant){.seq = agent->seq_sent + 1,
                                                .concurrency_milli = order->concurrency_milli,
                                                .rate_milli = order->rate_milli,
@@ -70,6 +73,8 @@ void session_tell_agents(struct session *session, bool late)
     else
         steering_order(&session->steering, &session->roster, session->now_ns,
                        session_is_loaded(session));
+    if (session->state != SESSION_GATHERING && !draining && !late)
+        session_grant_numbers(session);
     for (uint32_t i = 0; i < session->roster.count; i++) {
         struct agent *agent = session->roster.agents[i];
         if (draining && (agent->state == AGENT_READY || agent->state == AGENT_LEAVING))

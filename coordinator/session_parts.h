@@ -22,6 +22,7 @@ struct session {
     enum session_state state;
     struct roster roster;
     struct steering steering;
+    struct numbering numbering; /* where requests are numbered */
     struct word_window window;
     uint64_t opened_ns, connecting_ns, start_ns; /* 0: not yet */
     uint64_t load_ns;                            /* how long load ran; 0 until it has ended */
@@ -105,6 +106,20 @@ void session_give_part(struct session *session, struct agent *agent, const struc
 
 /** A setpoint or a STOP to each. `late`: nobody is to run anything in this tick. */
 void session_tell_agents(struct session *session, bool late);
+
+/* session_numbers.c: the indexes of numbered requests. */
+
+/** Grants what the orders of this tick need. */
+void session_grant_numbers(struct session *session);
+/** The indexes that a beat, or a final word, says were used. False: it cannot be so. */
+bool session_take_numbers(struct session *session, struct agent *agent, const struct beat *beat,
+                          struct error *error);
+bool session_return_numbers(struct session *session, struct agent *agent,
+                            const struct counters *final, struct error *error);
+/** Whether agents begin to run out of them: what a tick sees is not what was ordered any more. */
+bool session_numbers_run_out(const struct session *session);
+/** Whether all requests have ended, but those of agents that were lost. */
+bool session_numbers_ended(const struct session *session);
 
 /* session_show.c: what the sinks see of a tick. */
 

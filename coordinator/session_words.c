@@ -49,9 +49,13 @@ void session_take_beat(struct session *session, struct agent *agent, const struc
     if (agent->state == AGENT_WELCOMED || agent->state == AGENT_DECLINED || agent->corrupt)
         return;
     struct error error = {0};
-    switch (aggregate_beat(agent, session->now_ns, message->seq, &message->as.beat, &error)) {
+    const struct beat *beat = &message->as.beat;
+    enum word_outcome outcome = aggregate_beat(agent, session->now_ns, message->seq, beat, &error);
+    if (outcome == WORD_TAKEN && !session_take_numbers(session, agent, beat, &error))
+        outcome = WORD_CORRUPT;
+    switch (outcome) {
     case WORD_TAKEN:
-        lease_acknowledge(&agent->lease, message->as.beat.applied_seq);
+        lease_acknowledge(&agent->lease, beat->applied_seq);
         note_beat(session, agent);
         break;
     case WORD_CORRUPT:
@@ -138,6 +142,11 @@ void session_take_final(struct session *session, struct agent *agent, const stru
     for (uint32_t phase = 0; phase <= final->last_phase; phase++)
         if (!words_final(&agent->phases[phase]))
             return;
+    struct error error = {0};
+    if (!session_return_numbers(session, agent, &final->counters, &error)) {
+        mark_corrupt(session, agent, error.message);
+        return;
+    }
     agent->state = AGENT_DONE;
     agent->lost = false;
     agent->final = final->counters;

@@ -177,7 +177,12 @@ static int simulate_plan(const struct simulate_options *options, const char *wor
     simulating->seed = options->seed_given ? options->seed : plan->seed;
     simulating->started_wall_ns = clock_wall_ns();
     struct error error = {0};
-    int code = simulating_open(simulating, &error) ? simulating_run(simulating) : leave_for(&error);
+    bool counted = plan->requests_total > 0;
+    if (counted)
+        error_set(&error, ERROR_USAGE, PLACE_NONE,
+                  "a simulation counts no requests; leave requests_total out and give a duration");
+    int code = !counted && simulating_open(simulating, &error) ? simulating_run(simulating)
+                                                               : leave_for(&error);
     simulating_end(simulating);
     free(simulating);
     plan_destroy(plan);

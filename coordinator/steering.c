@@ -221,6 +221,12 @@ struct steering_news steering_step(struct steering *steering, uint64_t at_ns,
     return news;
 }
 
+void steering_pass(struct steering *steering, uint64_t at_ns)
+{
+    steering->goal = goal_at(steering->plan, at_ns);
+    steering->at_ns = at_ns;
+}
+
 uint32_t steering_phase(const struct steering *steering, uint64_t at_ns)
 {
     const struct schedule *schedule = &steering->plan->schedule;

@@ -53,6 +53,9 @@ void steering_begin(struct steering *steering, const struct roster *roster);
 struct steering_news steering_step(struct steering *steering, uint64_t at_ns,
                                    const struct observation *seen, const struct roster *roster);
 
+/** The tick at `at_ns` of which nothing can be learnt: the schedule goes on, the advice stands. */
+void steering_pass(struct steering *steering, uint64_t at_ns);
+
 /** The phase that begins at `at_ns`: the schedule's; of a goal that searches an enum search_phase.
  */
 uint32_t steering_phase(const struct steering *steering, uint64_t at_ns);

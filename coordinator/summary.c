@@ -159,6 +159,11 @@ static void fill_agent(const struct summary *summary, const struct agent *agent,
                                                                   agent->load.ticks / 1000.0);
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void fill_stages(const struct summary *summary, const struct report *report,
                         struct evidence *evidence)
 {
@@ -171,7 +176,10 @@ static void fill_stages(const struct summary *summary, const struct report *repo
         struct measured measured = measure(summary->roster, phase, phase + 1);
         struct evidence_stage stage = {.throughput_per_s = measured_per_s(&measured),
                                        .window_s = measured_s(&measured)};
-        /* Else the warm-up covers it, or it is a step: no order stands for less than a tick. */
+        if (report->plan->requests_total > 0)
+            to_ns = sooner(to_ns, from_ns + (uint64_t)(stage.window_s * 1e9));
+        /* Else the warm-up covers it, or it is a step: no order stands for less than a tick. Or the
+         * last request had ended before it. */
         if (to_ns >= from_ns + TICK_NS)
             stage.goal_per_s = schedule_mean(schedule, from_ns, to_ns);
         evidence->stages[evidence->stage_count++] = stage;

@@ -3,10 +3,13 @@
 #include "common/base/check.h"
 #include "common/base/units.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#define BRIEF_TICKS 10u /* a second */
 
 void evidence_take(struct evidence *evidence, const struct evidence_tick *tick)
 {
@@ -113,6 +116,18 @@ static bool stage_met(const struct evidence_stage *stage, double tolerance)
         return false;
     double allowed = fmax(tolerance * stage->goal_per_s, 1.0 / stage->window_s);
     return fabs(stage->throughput_per_s - stage->goal_per_s) <= allowed;
+}
+
+static uint64_t ended(const struct counters *counters)
+{
+    return counters->ok + bad(counters);
+}
+
+/* Where requests are counted. */
+static bool all_done(const struct report *report)
+{
+    uint64_t total = report->plan->requests_total;
+    return total > 0 && ended(&report->ledger) == total;
 }
 
 /* The stage that is furthest off, as a share of its goal: above 0 when it got too much. */
@@ -457,8 +472,10 @@ static void judge_search(const struct evidence *evidence, struct report *report)
  */
 static void judge_concurrency(const struct evidence *evidence, struct report *report)
 {
+    /* A few requests are over before an order has settled. */
+    bool brief = all_done(report) && evidence->ticks < BRIEF_TICKS;
     bool seen = evidence->ticks > 0;
-    bool ran = seen && !most(evidence->undergranted, evidence->ticks);
+    bool ran = brief || (seen && !most(evidence->undergranted, evidence->ticks));
     report->outcome = ran ? OUTCOME_MET : OUTCOME_MISSED;
     say(report, "%s", outcome_word(report->outcome));
     if (!ran) {
@@ -468,6 +485,18 @@ static void judge_concurrency(const struct evidence *evidence, struct report *re
         report->limit = LIMIT_GENERATOR;
         say(report, "; the generator was full, so the target may give more");
     }
+}
+
+/* Who asked for so many requests got fewer: whatever else was reached, that is the answer. */
+static void judge_missing(const struct evidence *evidence, struct report *report)
+{
+    report->outcome = OUTCOME_MISSED;
+    report->limit = evidence->agents_lost > 0 ? LIMIT_AGENTS : find_limit(evidence, report);
+    say(report, "missed; %" PRIu64 " of %" PRIu64 " requests ended", ended(&report->ledger),
+        report->plan->requests_total);
+    if (report->ledger.not_started > 0)
+        say(report, ", %" PRIu64 " were not started", report->ledger.not_started);
+    say_limit(evidence, report);
 }
 
 /* Not one request found the target: whatever else was asked, that is the answer. */
@@ -526,7 +555,9 @@ void verdict_reach(const struct evidence *evidence, struct report *report)
         judge_unreachable(report);
         return;
     }
-    if (report->plan->goal == GOAL_CONCURRENCY)
+    if (report->plan->requests_total > 0 && !all_done(report))
+        judge_missing(evidence, report);
+    else if (report->plan->goal == GOAL_CONCURRENCY)
         judge_concurrency(evidence, report);
     else if (plan_searches(report->plan))
         judge_search(evidence, report);

@@ -793,7 +793,7 @@ static void examples_of_the_page_are_good_plans(void **state)
         plan_destroy(read_plan(begin));
         begin = end + 1;
     }
-    assert_int_equal(count, 6);
+    assert_int_equal(count, 7);
 }
 
 int main(void)

@@ -101,7 +101,7 @@ static const struct bad_plan bad_plans[] = {
      "p.yaml:5:10: unknown key 'zzzzzz'; the keys here are expect, min, wait and on_loss\n"},
     {"a_key_of_k6_is_just_unknown",
      HOLD "cookies: {}\n",
-     "p.yaml:5:1: unknown key 'cookies'; the keys here are version, name, target, goal, stages, duration, warmup, seed, limits, agents, http, vars, data, requests and thresholds\n"},
+     "p.yaml:5:1: unknown key 'cookies'; the keys here are version, name, target, goal, stages, requests_total, duration, warmup, seed, limits, agents, http, vars, data, requests and thresholds\n"},
     {"a_repeated_key_is_refused",
      HOLD "seed: 1\n"
      "seed: 2\n",
@@ -251,9 +251,14 @@ static const struct bad_plan bad_plans[] = {
     {"a_warmup_until_steady_is_for_a_later_release",
      HOLD "warmup: auto\n",
      "p.yaml:5:9: warmup is 'auto', which is not built in this release; give a duration with its unit, from 0 to 744h, such as 250ms or 1h30m\n"},
-    {"a_number_of_requests_is_for_a_later_release",
-     HOLD "requests_total: 1000\n",
-     "p.yaml:5:1: requests_total is not built in this release; give a duration\n"},
+    {"a_number_of_requests_is_1_at_least",
+     HOLD "requests_total: 0\n",
+     "p.yaml:5:17: requests_total is '0'; give a whole number from 1 to 70368744177664\n"},
+    {"a_number_of_requests_is_more_than_fall_due_in_the_warmup",
+     HEAD "goal: {hold: 100/s}\n"
+     "requests_total: 500\n"
+     "warmup: 5s\n",
+     "p.yaml:5:9: warmup is 5s, in which all 500 requests of requests_total fall due; give less, or more requests\n"},
     {"stages_go_with_a_goal_of_stages",
      HOLD "stages: [{duration: 1s, to: 1/s}]\n",
      "p.yaml:5:1: stages goes with goal: {hold: stages} or goal: {concurrency: stages}; leave it out here\n"},
