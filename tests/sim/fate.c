@@ -6,8 +6,9 @@
 
 #include <stdlib.h>
 
-#define FAULT_NS_MAX  (6 * NS_PER_S)
-#define DRIFT_PPM_MAX 10000 /* 1 %; leases allow for 2 % between two hosts */
+#define FAULT_NS_MAX   (6 * NS_PER_S)
+#define NUMBERS_STREAM UINT64_C(0x6e756d62657273)
+#define DRIFT_PPM_MAX  10000 /* 1 %; leases allow for 2 % between two hosts */
 
 static char no_text[] = "";
 
@@ -123,6 +124,21 @@ static void draw_plan(struct random *random, struct fate *fate)
                   fate->calm_to_ns + between(random, 1, 2) * NS_PER_S);
 }
 
+/* By draws of its own: what else befalls a seed stays as it was. */
+static void draw_numbers(struct fate *fate)
+{
+    struct random random = {.state = fate->seed ^ NUMBERS_STREAM};
+    const struct schedule *schedule = &fate->plan.schedule;
+    double whole =
+        schedule_mean(schedule, 0, schedule->duration_ns) * (double)schedule->duration_ns / 1e9;
+    fate->numbered = chance(&random, 0.5);
+    if (!fate->numbered)
+        return;
+    fate->plan.slot_count = 1;
+    if (chance(&random, 0.8))
+        fate->plan.requests_total = 1 + (uint64_t)(whole * (0.5 + 0.7 * random_uniform(&random)));
+}
+
 static enum fault_kind draw_kind(struct random *random)
 {
     static const struct {
@@ -190,6 +206,7 @@ void fate_draw(uint64_t seed, struct fate *fate)
     draw_weather(&random, fate);
     draw_hosts(&random, fate);
     draw_plan(&random, fate);
+    draw_numbers(fate);
     uint64_t end_ns = fate->plan.schedule.duration_ns + fate->wait_ns + 2 * NS_PER_S;
     draw_faults(&random, fate, (uint32_t)between(&random, 0, 12), NS_PER_S / 2, fate->calm_from_ns);
     draw_faults(&random, fate, (uint32_t)between(&random, 0, 8), fate->calm_to_ns + 1, end_ns);

@@ -51,6 +51,7 @@ struct fate {
     uint32_t host_count, agents_expect; /* the others join late */
     struct fate_host hosts[HOSTS_MAX];
     bool owners_limit; /* any of them */
+    bool numbered;     /* requests have an index; plan.requests_total may count them out */
     /* Foul until the calm, in which all must heal; then foul again until the end. */
     struct weather fair, foul;
     uint64_t calm_from_ns, calm_to_ns;

@@ -10,8 +10,9 @@
 #define TICK_NS      (TICK_MS * NS_PER_MS)
 #define BEAT_LEAD_NS (20 * NS_PER_MS)
 
-struct life *life_create(const struct fate *fate, uint32_t host, uint32_t number, uint64_t now_ns,
-                         life_send *send, void *context)
+struct life *life_create(const struct fate *fate, uint32_t host, uint32_t number,
+                         struct load_numbers *numbers, uint64_t now_ns, life_send *send,
+                         void *context)
 {
     const struct fate_host *machine = &fate->hosts[host];
     struct member_config config = {.build = "sim",
@@ -25,6 +26,7 @@ struct life *life_create(const struct fate *fate, uint32_t host, uint32_t number
     life->fate = fate;
     life->host = host;
     life->number = number;
+    life->numbers = numbers;
     life->send = send;
     life->context = context;
     life->beat_ns = now_ns;
@@ -124,8 +126,12 @@ static void configure(struct life *life, uint64_t now_ns)
     const struct plan_data *data = life->fate->plan.data;
     for (uint32_t i = 0; i < life->fate->plan.data_count; i++)
         CHECK(memcmp(assignment->data[i].block, data[i].block, data[i].block_bytes) == 0);
-    life->load = load_create(assignment->phases, life->fate->service_ns,
-                             life->fate->seed ^ (UINT64_C(1) << 32 | life->number), now_ns);
+    struct load_plan plan = {.phases = assignment->phases,
+                             .service_ns = life->fate->service_ns,
+                             .seed = life->fate->seed ^ (UINT64_C(1) << 32 | life->number),
+                             .numbers = assignment->numbering.used ? life->numbers : NULL,
+                             .counted = assignment->numbering.total > 0};
+    life->load = load_create(&plan, now_ns);
     CHECK(life->load != NULL);
     step(life, now_ns, &(struct member_event){.kind = MEMBER_CONFIGURED});
 }

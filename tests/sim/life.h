@@ -30,8 +30,9 @@ struct life {
     uint32_t connection; /* grows when it connects anew */
     life_send *send;
     void *context;
-    struct member *member; /* NULL when it is over */
-    struct load *load;     /* NULL: no assignment yet, or over */
+    struct member *member;        /* NULL when it is over */
+    struct load *load;            /* NULL: no assignment yet, or over */
+    struct load_numbers *numbers; /* of the run; borrowed; NULL: requests have none */
     struct remains remains;
 
     /* As agent/agent.c has them. */
@@ -49,8 +50,9 @@ struct life {
 };
 
 /** Begins at `now_ns`. The caller owns it: life_destroy(). NULL: no memory. */
-struct life *life_create(const struct fate *fate, uint32_t host, uint32_t number, uint64_t now_ns,
-                         life_send *send, void *context);
+struct life *life_create(const struct fate *fate, uint32_t host, uint32_t number,
+                         struct load_numbers *numbers, uint64_t now_ns, life_send *send,
+                         void *context);
 void life_destroy(struct life *life);
 
 /** Hands over one message; life_settle() when no more waits. */

@@ -1,5 +1,6 @@
 #include "tests/sim/load.h"
 
+#include "agent/numbers.h"
 #include "common/base/check.h"
 #include "common/control/random.h"
 
@@ -22,6 +23,7 @@
 struct request {
     uint64_t due_ns, start_ns, end_ns;
     uint32_t phase;
+    bool unnumbered; /* it waits for its index first */
 };
 
 /* Oldest first. */
@@ -33,7 +35,9 @@ struct line {
 struct load {
     struct meters *meters;
     struct random random;
-    uint64_t service_ns;
+    struct load_plan plan;
+    struct numbers numbers;
+    uint32_t unnumbered_count; /* of those that wait, the youngest */
     uint64_t born_ns, now_ns;
     struct pool_setpoint level;
     bool stopped; /* nothing falls due and nothing starts */
@@ -72,16 +76,16 @@ static bool line_init(struct line *line, uint32_t size)
     return line->items != NULL;
 }
 
-struct load *load_create(uint32_t phases, uint64_t service_ns, uint64_t seed, uint64_t now_ns)
+struct load *load_create(const struct load_plan *plan, uint64_t now_ns)
 {
     struct load *load = calloc(1, sizeof *load);
     if (load == NULL)
         return NULL;
-    load->random.state = seed;
-    load->service_ns = service_ns;
+    load->plan = *plan;
+    load->random.state = plan->seed;
     load->born_ns = load->now_ns = now_ns;
     load->stopped = true;
-    load->meters = meters_create(phases, 1, false);
+    load->meters = meters_create(plan->phases, 1, false);
     if (load->meters == NULL || !line_init(&load->waiting, WAITING_MAX) ||
         !line_init(&load->flying, FLIGHTS_MAX)) {
         load_destroy(load);
@@ -178,7 +182,7 @@ static void start_one(struct load *load)
     CHECK(!load->stopped);
     CHECK(load->now_ns < load->level.lease_end_ns);
     request.start_ns = load->last_start_ns = load->now_ns;
-    request.end_ns = load->now_ns + load->service_ns;
+    request.end_ns = load->now_ns + load->plan.service_ns;
     counters->started++;
     counters->send_lag_sum_ns += load->now_ns - request.due_ns;
     histogram_record(&load->meters->phases[request.phase].kinds[SAMPLE_SEND_LAG],
@@ -192,10 +196,48 @@ static void start_one(struct load *load)
     line_push(&load->flying, &request);
 }
 
+/* As agent/foreman.c: what is counted out and never got its index falls due elsewhere. */
+static void give_up(struct load *load, const struct request *request)
+{
+    struct counters *counters = counters_of(load, request->phase);
+    if (request->unnumbered && load->plan.counted)
+        return;
+    counters->planned += request->unnumbered;
+    counters->not_started++;
+}
+
 static void give_up_one(struct load *load)
 {
     struct request request = line_pop(&load->waiting);
-    counters_of(load, request.phase)->not_started++;
+    load->unnumbered_count -= request.unnumbered;
+    give_up(load, &request);
+}
+
+/* False: there is no index for it now. */
+static bool number(struct load *load, struct request *request)
+{
+    struct load_numbers *numbers = load->plan.numbers;
+    uint64_t index;
+    if (numbers != NULL && !numbers_take(&load->numbers, &index))
+        return false;
+    if (numbers != NULL && index < numbers->size)
+        numbers->uses[index]++;
+    else if (numbers != NULL)
+        numbers->out_of_range = true;
+    counters_of(load, request->phase)->planned++;
+    request->unnumbered = false;
+    return true;
+}
+
+static void number_waiting(struct load *load)
+{
+    struct line *line = &load->waiting;
+    while (load->unnumbered_count > 0) {
+        uint32_t place = line->first + line->count - load->unnumbered_count;
+        if (!number(load, &line->items[place % line->size]))
+            return;
+        load->unnumbered_count--;
+    }
 }
 
 static uint32_t workers_max(const struct load *load)
@@ -210,7 +252,7 @@ static void serve(struct load *load)
     while ((first = line_first(&load->waiting)) != NULL) {
         if (load->now_ns - first->due_ns > load->level.drop_age_ns)
             give_up_one(load);
-        else if (load->flying.count < workers_max(load))
+        else if (!first->unnumbered && load->flying.count < workers_max(load))
             start_one(load);
         else
             break;
@@ -219,7 +261,7 @@ static void serve(struct load *load)
 
 static void see_demand(struct load *load)
 {
-    uint32_t demand = load->waiting.count + load->flying.count;
+    uint32_t demand = load->waiting.count - load->unnumbered_count + load->flying.count;
     if (demand > load->demand_peak)
         load->demand_peak = demand;
 }
@@ -254,12 +296,14 @@ static uint64_t next_due_ns(const struct load *load)
 static void fall_due(struct load *load)
 {
     for (; load->credit >= CREDIT_ONE; load->credit -= CREDIT_ONE) {
-        counters_of(load, load->level.phase)->planned++;
-        if (load->waiting.count == WAITING_MAX)
-            counters_of(load, load->level.phase)->not_started++;
-        else
-            line_push(&load->waiting,
-                      &(struct request){.due_ns = load->now_ns, .phase = load->level.phase});
+        struct request request = {.due_ns = load->now_ns, .phase = load->level.phase};
+        request.unnumbered = load->unnumbered_count > 0 || !number(load, &request);
+        if (load->waiting.count == WAITING_MAX) {
+            give_up(load, &request);
+            continue;
+        }
+        line_push(&load->waiting, &request);
+        load->unnumbered_count += request.unnumbered;
     }
 }
 
@@ -338,9 +382,12 @@ void load_set(struct load *load, const struct pool_setpoint *setpoint)
         return;
     enter_phase(load, setpoint->phase);
     load->level = *setpoint;
+    numbers_grant(&load->numbers, setpoint->index_block, setpoint->index_from,
+                  setpoint->index_count);
     load->stopped = setpoint->lease_end_ns <= load->now_ns;
     if (load->stopped)
         stop(load);
+    number_waiting(load);
     settle(load);
 }
 
@@ -365,12 +412,14 @@ const struct meters *load_read(struct load *load)
     meters->cpu_ns = (load->now_ns - load->born_ns) / 4;
     meters->workers = workers > load->flying.count ? workers : load->flying.count;
     meters->in_flight = load->flying.count;
-    meters->backlog = load->waiting.count;
+    meters->backlog = load->waiting.count - load->unnumbered_count;
+    meters->index_block = numbers_account(&load->numbers).block;
+    meters->index_used = numbers_account(&load->numbers).used;
     meters->lanes = 1;
     meters->lane_load_permille = 300;
     meters->idle = load->draining && load->flying.count == 0;
     meters->demand_peak = load->demand_peak;
-    load->demand_peak = load->flying.count + load->waiting.count;
+    load->demand_peak = load->flying.count + meters->backlog;
     return meters;
 }
 

@@ -11,9 +11,25 @@
 
 struct load;
 
-/** Begins at `now_ns`. Every answer takes `service_ns`; a few fail or time out, a few requests find
- * no connection and are not written. NULL: no memory. The caller owns it: load_destroy(). */
-struct load *load_create(uint32_t phases, uint64_t service_ns, uint64_t seed, uint64_t now_ns);
+/** How often each index was given to a request, by all loads of a run. */
+struct load_numbers {
+    uint64_t size;
+    uint8_t *uses; /* [size] */
+    bool out_of_range;
+};
+
+/** What a load is made of. */
+struct load_plan {
+    uint32_t phases;
+    uint64_t service_ns; /* of every answer; a few fail or time out, a few requests find no
+                            connection and are not written */
+    uint64_t seed;
+    struct load_numbers *numbers; /* borrowed; NULL: requests are not numbered */
+    bool counted;                 /* the run ends with the last number */
+};
+
+/** Begins at `now_ns`. NULL: no memory. The caller owns it: load_destroy(). */
+struct load *load_create(const struct load_plan *plan, uint64_t now_ns);
 void load_destroy(struct load *load);
 
 /** Lives through all that happens until `now_ns`. */

@@ -271,6 +271,53 @@ static void check_histograms(struct world *world, const struct report *report)
     check_equal(world, "started after the warm-up", report->counters.started, measured.started);
 }
 
+/* Numbered requests. */
+
+static bool has_event(const struct report *report, const char *kind)
+{
+    for (uint32_t i = 0; i < report->event_count; i++)
+        if (strcmp(report->events[i].kind, kind) == 0)
+            return true;
+    return false;
+}
+
+static bool all_final(const struct report *report)
+{
+    for (uint32_t i = 0; i < report->agent_count; i++)
+        if (!report->agents[i].final)
+            return false;
+    return true;
+}
+
+/* No index was used twice; of those that are counted out none was left by who said its final word.
+ */
+static void check_numbers(struct world *world, const struct report *report)
+{
+    const struct load_numbers *numbers = &world->numbers;
+    const struct plan *plan = &world->fate.plan;
+    uint64_t used = 0;
+    for (uint64_t i = 0; i < numbers->size; i++) {
+        used += numbers->uses[i];
+        if (numbers->uses[i] > 1)
+            world_break(world, "index %llu was used %u times", (number)i, numbers->uses[i]);
+    }
+    if (numbers->out_of_range)
+        world_break(world, "an index is beyond the last");
+    if (plan->requests_total == 0)
+        return;
+    check_at_most(world, "planned in all", report->ledger.planned, used);
+    bool cut = has_event(report, "interrupted") || has_event(report, "broken_off") ||
+               report->duration_ns + TICK_MS * NS_PER_MS >= plan->schedule.duration_ns;
+    if (cut)
+        return;
+    world->result->missing = !all_final(report);
+    if (!all_final(report))
+        return;
+    world->result->counted = true;
+    check_equal(world, "planned in all, and to be made", report->ledger.planned,
+                plan->requests_total);
+}
+
 void promises_check_report(struct world *world)
 {
     const struct report *report = session_report(world->session);
@@ -278,6 +325,7 @@ void promises_check_report(struct world *world)
     check_rows(world, report);
     check_target(world, report);
     check_histograms(world, report);
+    check_numbers(world, report);
     for (uint32_t i = 0; i < world->life_count; i++)
         if (world->lives[i]->row == LIFE_NO_ROW)
             check_equal(world, "started by who was never welcomed",

@@ -13,6 +13,7 @@
 #define REJOIN_NS    (1 * NS_PER_S)  /* as agent/agent.c */
 #define OVERTIME_NS  (25 * NS_PER_S) /* a drain, its grace, a frozen coordinator */
 #define AFTERLIFE_NS (10 * NS_PER_S) /* after the end: every lease has ended by then */
+#define NUMBERS_MAX  1000000u        /* more than any run gives out */
 #define NEVER        UINT64_MAX
 
 void world_break(struct world *world, const char *format, ...)
@@ -201,8 +202,8 @@ static void begin_life(struct world *world, uint32_t index)
 {
     struct host *host = &world->hosts[index];
     CHECK(world->life_count < LIVES_MAX);
-    struct life *life = life_create(&world->fate, index, world->life_count, local_now(world, index),
-                                    send_up, world);
+    struct life *life = life_create(&world->fate, index, world->life_count, &world->numbers,
+                                    local_now(world, index), send_up, world);
     CHECK(life != NULL);
     tell(world, "life %u begins on host %u", life->number, index);
     world->lives[world->life_count++] = life;
@@ -426,6 +427,7 @@ static void assign(struct world *world)
         .phases = schedule_phase_count(&plan->schedule),
         .duration_ns = plan->schedule.duration_ns,
         .concurrency_max = plan->concurrency_max,
+        .numbering = {.used = plan_numbers(plan), .total = plan->requests_total},
         .request_count = 1,
         .requests = {{.name = "all", .weight = 1, .bytes = bytes, .byte_count = sizeof bytes - 1}}};
     struct error error = {0};
@@ -459,6 +461,10 @@ static void create(struct world *world)
     CHECK(world->session != NULL);
     CHECK(world->network != NULL);
     network_set_weather(world->network, &world->fate.foul);
+    uint64_t total = world->fate.plan.requests_total;
+    world->numbers.size = total > 0 ? total : NUMBERS_MAX;
+    world->numbers.uses = calloc(world->numbers.size, sizeof *world->numbers.uses);
+    CHECK(world->numbers.uses != NULL);
     for (uint32_t i = 0; i < world->fate.host_count; i++)
         world->hosts[i].born_ns = BEGIN_NS + world->fate.hosts[i].joins_ns;
 }
@@ -473,6 +479,7 @@ static void destroy(struct world *world)
     }
     inbox_clear(&world->inbox);
     free(world->inbox.packets);
+    free(world->numbers.uses);
     network_destroy(world->network);
     session_destroy(world->session);
     free(world);

@@ -19,6 +19,8 @@ struct world_result {
     char broken[256]; /* the first promise that was broken; "": all were kept */
     bool loaded;      /* there was load */
     bool healed;      /* the calm came, and all carried load in it */
+    bool counted;     /* all requests of requests_total were made, and the run ended with them */
+    bool missing;     /* ... but those of agents that were lost */
     uint32_t lives, finals, lost;
     uint64_t started, lost_max, packets_lost, packets_repeated;
 };
@@ -48,7 +50,8 @@ struct world {
     struct host hosts[HOSTS_MAX];
     struct life *lives[LIVES_MAX]; /* [life_count]; owned; all that ever were */
     uint32_t life_count;
-    uint32_t rows; /* of lives that were welcomed, in their order */
+    struct load_numbers numbers; /* uses: owned */
+    uint32_t rows;               /* of lives that were welcomed, in their order */
     uint32_t fault_next;
     bool calm, calmed; /* it is, it was */
     uint64_t tick_ns;  /* of the coordinator, the next */
