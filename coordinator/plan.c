@@ -180,13 +180,21 @@ static bool fill_empty(struct plan *plan)
 {
     struct plan_tls *tls = &plan->tls_options;
     char **const texts[] = {
-        &plan->path,          &plan->text,
-        &plan->name,          &plan->target,
-        &plan->host,          &plan->target_path,
-        &plan->headers,       &tls->server_name,
-        &tls->authority_file, &tls->certificate_file,
-        &tls->key_file,       &tls->authority,
-        &tls->certificate,    &tls->key,
+        &plan->path,
+        &plan->text,
+        &plan->name,
+        &plan->target,
+        &plan->host,
+        &plan->unix_path,
+        &plan->target_path,
+        &plan->headers,
+        &tls->server_name,
+        &tls->authority_file,
+        &tls->certificate_file,
+        &tls->key_file,
+        &tls->authority,
+        &tls->certificate,
+        &tls->key,
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         if (*texts[i] == NULL && (*texts[i] = calloc(1, 1)) == NULL)
@@ -400,6 +408,7 @@ void plan_destroy(struct plan *plan)
     free(plan->name);
     free(plan->target);
     free(plan->host);
+    free(plan->unix_path);
     free(plan->target_path);
     free(plan->headers);
     destroy_tls(&plan->tls_options);
