@@ -1,10 +1,7 @@
 #include "agent/agent.h"
 
-#include "agent/capacity.h"
-#include "agent/machine.h"
 #include "agent/member.h"
 #include "agent/reach.h"
-#include "agent/resolver.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/loop.h"
@@ -36,15 +33,13 @@ struct agent {
     struct loop *loop;
     int signals;
     uint32_t signal_count;
-    struct capacity_facts facts;
-    uint32_t max_concurrency; /* of the facts */
+    uint32_t max_concurrency; /* the owner's ceiling, or what the descriptors carry */
     int exit_code;
 
     /* One incarnation; NULL between two. */
     struct channel *channel;
     struct member *member;
-    struct reach reach;        /* of the target */
-    struct resolver *resolver; /* NULL: nobody asked for it to be looked up again */
+    struct reach reach; /* of the target */
     struct pool *pool;
     uint64_t rejoin_ns; /* when the next one begins */
     uint64_t beat_ns;   /* when the next tick of ours is due */
@@ -103,44 +98,22 @@ static const struct engine_driver *choose_engine(enum engine_choice choice, stru
     return driver;
 }
 
-static bool has_source(const struct sources *sources, const struct address *target,
-                       struct error *error)
-{
-    int family = target->as.any.sa_family;
-    char text[ADDRESS_TEXT_BYTES];
-    if (sources->range_count == 0 || family == AF_UNIX || sources_count(sources, family) > 0)
-        return true;
-    return error_set(error, ERROR_LIMIT, PLACE_NONE,
-                     "--source names no %s address, and the target is %s",
-                     family == AF_INET ? "IPv4" : "IPv6", net_address_text(target, text));
-}
-
 /* The target's address, and that connections can go there from where the owner wants them to. */
 static bool agent_reach(struct agent *agent, const struct assignment *assignment,
                         struct error *error)
 {
     const struct agent_options *options = agent->options;
+    if (!reach_target(&options->allow, assignment, &agent->reach.address, error))
+        return false;
     agent->reach.sources = &options->sources;
-    return reach_target(&options->allow, assignment, &agent->reach.address, error) &&
-           has_source(&options->sources, &agent->reach.address, error);
-}
-
-/* A name server that is silent, or points where the owner allows nothing, changes nothing. */
-static void agent_follow(struct agent *agent)
-{
-    struct address moved;
-    struct error error = {0};
+    int family = agent->reach.address.as.any.sa_family;
     char text[ADDRESS_TEXT_BYTES];
-    enum resolver_news news = resolver_take(agent->resolver, &moved, &error);
-    if (news == RESOLVER_MOVED && !has_source(&agent->options->sources, &moved, &error))
-        news = RESOLVER_FAILED;
-    if (news == RESOLVER_FAILED)
-        log_line(LOG_INFO, "the target stays where it was: %s", error.message);
-    if (news != RESOLVER_MOVED)
-        return;
-    log_line(LOG_INFO, "the target is %s from now on", net_address_text(&moved, text));
-    agent->reach.address = moved;
-    pool_move(agent->pool, &moved);
+    if (options->sources.range_count == 0 || family == AF_UNIX ||
+        sources_count(&options->sources, family) > 0)
+        return true;
+    return error_set(
+        error, ERROR_LIMIT, PLACE_NONE, "--source names no %s address, and the target is %s",
+        family == AF_INET ? "IPv4" : "IPv6", net_address_text(&agent->reach.address, text));
 }
 
 /* A pool for the assignment, or why not. */
@@ -156,33 +129,22 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
             agent->pool =
                 pool_create(assignment, &agent->reach, agent->options->lanes, driver, &error);
     }
-    if (agent->pool != NULL && assignment->connection.resolve_every_ns > 0) {
-        agent->resolver =
-            resolver_create(&agent->options->allow, assignment, &agent->reach.address, &error);
-        if (agent->resolver == NULL) {
-            pool_destroy(agent->pool);
-            agent->pool = NULL;
-        }
-    }
     if (agent->pool == NULL) {
         snprintf(decline->sentence, sizeof decline->sentence, "%.*s", (int)NAME_BYTES_MAX,
                  error.message);
         return false;
     }
-    char text[ADDRESS_TEXT_BYTES], words[256];
+    char text[ADDRESS_TEXT_BYTES];
     log_line(LOG_INFO, "joined a run against %s, which is %s", assignment->host,
              net_address_text(&agent->reach.address, text));
     if (agent->max_concurrency < assignment->concurrency_max)
-        log_line(LOG_INFO, "carries at most %u of the plan's %u requests in flight: %s",
-                 agent->max_concurrency, assignment->concurrency_max,
-                 capacity_words(&agent->facts, assignment->concurrency_max, words, sizeof words));
+        log_line(LOG_INFO, "carries at most %u of the plan's %u requests in flight",
+                 agent->max_concurrency, assignment->concurrency_max);
     return true;
 }
 
 static void agent_leave(struct agent *agent)
 {
-    resolver_destroy(agent->resolver);
-    agent->resolver = NULL;
     pool_destroy(agent->pool);
     agent->pool = NULL;
     member_destroy(agent->member);
@@ -319,8 +281,6 @@ static void agent_tick(void *context, uint64_t now_ns)
     struct agent *agent = context;
     if (agent->member == NULL && now_ns >= agent->rejoin_ns)
         agent_rejoin(agent);
-    if (agent->resolver != NULL)
-        agent_follow(agent);
     if (agent->member != NULL)
         agent_receive(agent, now_ns);
     if (agent->member == NULL || now_ns < agent->beat_ns)
@@ -376,20 +336,14 @@ static void agent_done(struct agent *agent)
         close(agent->signals);
 }
 
-/* What is not there is not promised to the coordinator. */
-static struct capacity_facts own_facts(const struct agent_options *options)
+/* A worker needs a descriptor; what is not there is not promised to the coordinator. */
+static uint32_t carried_by_descriptors(uint32_t max_concurrency, uint32_t lanes)
 {
-    uint64_t ours = DESCRIPTORS_OF_OURS + 4u * (uint64_t)options->lanes;
-    uint32_t v4 = sources_count(&options->sources, AF_INET);
-    uint32_t v6 = sources_count(&options->sources, AF_INET6);
-    uint32_t addresses = v4 > v6 ? v4 : v6;
-    return (struct capacity_facts){
-        .owner_max = options->max_concurrency,
-        .descriptors = net_raise_descriptors(options->max_concurrency + ours),
-        .descriptors_of_ours = ours,
-        .ports = machine_ports(),
-        .addresses = addresses > 0 ? addresses : 1,
-    };
+    uint64_t own = DESCRIPTORS_OF_OURS + 4u * (uint64_t)lanes;
+    uint64_t allowed = net_raise_descriptors(max_concurrency + own);
+    if (allowed >= max_concurrency + own)
+        return max_concurrency;
+    return allowed > own ? (uint32_t)(allowed - own) : 1;
 }
 
 int command_agent(int count, char **arguments)
@@ -413,11 +367,10 @@ int command_agent(int count, char **arguments)
     struct agent agent = {
         .options = &options,
         .signals = -1,
-        .facts = own_facts(&options),
+        .max_concurrency = carried_by_descriptors(options.max_concurrency, options.lanes),
         .exit_code = EXIT_BROKEN_OFF,
     };
-    agent.max_concurrency = capacity_of(&agent.facts).workers;
-    if (machine_has(&options.sources, &error) && agent_begin(&agent, &error)) {
+    if (agent_begin(&agent, &error)) {
         loop_run(agent.loop);
     } else {
         fprintf(stderr, "clobber: %s\n", error.message);

@@ -142,8 +142,27 @@ static uint64_t pause_end(const struct foreman *foreman)
     return foreman->paced_done_ns + (uint64_t)pause_ns;
 }
 
+/* Closed arrivals: whether the plan has the worker think first. What follows an answer is asked at
+ * once, as a browser does. A connection that was lost meanwhile shortens no thought. */
+static bool think(struct foreman *foreman, struct worker *worker)
+{
+    if (foreman->thinking.most_ns == 0 || worker->following)
+        return false;
+    uint64_t read_ns = foreman->crew.read_ns;
+    if (worker->length_ns > 0)
+        worker->thinks_ns = read_ns + thinking_draw(&foreman->thinking);
+    worker->length_ns = 0;
+    if (worker->thinks_ns <= read_ns)
+        return false;
+    crew_think(&foreman->crew, worker);
+    thinking_add(&foreman->thinking, (uint32_t)(worker - foreman->crew.workers), worker->thinks_ns);
+    return true;
+}
+
 static void work_or_pause(struct foreman *foreman, struct worker *worker)
 {
+    if (think(foreman, worker))
+        return;
     if (foreman->fraction > 0.0 && foreman->paced == NULL)
         foreman->paced = worker;
     if (worker != foreman->paced || worker->length_ns == 0) {
@@ -163,6 +182,18 @@ static void end_pause(struct foreman *foreman)
         return;
     crew_resume(&foreman->crew, worker);
     loop_on(foreman, worker);
+}
+
+static void end_thoughts(struct foreman *foreman)
+{
+    uint32_t index;
+    while (thinking_take(&foreman->thinking, foreman->now_ns, &index)) {
+        struct worker *worker = &foreman->crew.workers[index];
+        if (worker->state != WORKER_THINKING || worker->thinks_ns > foreman->now_ns)
+            continue; /* it went, and perhaps came back */
+        crew_resume(&foreman->crew, worker);
+        loop_on(foreman, worker);
+    }
 }
 
 /* What the crew says */
@@ -295,6 +326,8 @@ static struct worker *dispensable(const struct foreman *foreman)
         return lists[WORKER_RESTING].first;
     if (lists[WORKER_PAUSING].first != NULL)
         return lists[WORKER_PAUSING].first;
+    if (lists[WORKER_IDLE].first == NULL)
+        return lists[WORKER_THINKING].last;
     return lists[WORKER_IDLE].last;
 }
 
@@ -568,6 +601,7 @@ uint64_t foreman_next(const struct foreman *foreman)
     }
     if (count_of(foreman, WORKER_PAUSING) > 0)
         wake_ns = sooner(wake_ns, pause_end(foreman));
+    wake_ns = sooner(wake_ns, thinking_next(&foreman->thinking));
     return wake_ns;
 }
 
@@ -612,6 +646,7 @@ void foreman_look(struct foreman *foreman)
         hire(foreman);
     see_demand(foreman);
     end_pause(foreman);
+    end_thoughts(foreman);
     if (foreman->now_ns >= foreman->tick_ns && !foreman->draining)
         tick(foreman);
     if (foreman->draining)
@@ -645,6 +680,11 @@ bool foreman_init(struct foreman *foreman, const struct crew_plan *plan, double 
     };
     if (!crew_init(&foreman->crew, plan, &crew_calls, foreman, error))
         return false;
+    const struct assignment_http *http = &plan->assignment->http;
+    if (!thinking_init(&foreman->thinking, http->think_least_ns, http->think_most_ns, plan->seed,
+                       plan->capacity))
+        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for %u workers that think",
+                         plan->capacity);
     if (!backlog_init(&foreman->backlog, BACKLOG_MAX))
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for a backlog of %u requests",
                          BACKLOG_MAX);
@@ -655,4 +695,5 @@ void foreman_done(struct foreman *foreman)
 {
     crew_done(&foreman->crew);
     backlog_done(&foreman->backlog);
+    thinking_done(&foreman->thinking);
 }

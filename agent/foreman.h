@@ -15,6 +15,7 @@
 #include "agent/numbers.h"
 #include "agent/pacer.h"
 #include "agent/pool.h"
+#include "agent/thinking.h"
 #include "agent/worker.h"
 #include "common/base/error.h"
 #include "common/control/staffing.h"
@@ -37,6 +38,7 @@ struct foreman {
     struct numbers *numbers; /* borrowed; NULL: requests have none */
     bool counted;    /* the run ends with the last index: what has none falls due elsewhere */
     uint64_t due_ns; /* open arrivals: of the last that has its index */
+    struct thinking thinking; /* closed arrivals */
     double stagger;
     uint64_t seed;         /* of what is scattered */
     uint64_t looked_ns;    /* when the last wait ended: what came, had come by then */

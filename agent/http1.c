@@ -505,9 +505,19 @@ static void begin_chunk(struct http1_response *response)
     }
 }
 
+/* A part of a header line of the final answer. */
+static void tell_header(const struct http1_response *response, const uint8_t *bytes, size_t count,
+                        enum verdict verdict, const struct http1_sink *sink)
+{
+    bool header = response->step <= STEP_BLOCK_LF && response->header_count > 0 &&
+                  response->status >= 200 && !response->trailer;
+    if (header)
+        sink->header(sink->context, bytes, count, verdict != GO_ON);
+}
+
 /* Takes bytes of lines. False: failed. */
 static bool feed_line(struct http1_response *response, const uint8_t **at, const uint8_t *end,
-                      enum failure *failure)
+                      enum failure *failure, const struct http1_sink *sink)
 {
     const uint8_t *from = *at;
     size_t allowed = line_allowance(response);
@@ -515,6 +525,8 @@ static bool feed_line(struct http1_response *response, const uint8_t **at, const
     enum verdict verdict = take_line(response, at, stop);
     response->line_bytes += (uint32_t)(*at - from);
     response->header_bytes += (uint32_t)(*at - from);
+    if (sink != NULL && sink->header != NULL)
+        tell_header(response, from, (size_t)(*at - from), verdict, sink);
 
     bool good = true;
     switch (verdict) {
@@ -542,24 +554,27 @@ static bool feed_line(struct http1_response *response, const uint8_t **at, const
     return good;
 }
 
-/* Counts bytes of a body, which nobody looks at. */
-static void feed_body(struct http1_response *response, const uint8_t **at, const uint8_t *end)
+/* Counts bytes of a body, which only a sink looks at. */
+static void feed_body(struct http1_response *response, const uint8_t **at, const uint8_t *end,
+                      const struct http1_sink *sink)
 {
     size_t count = (size_t)(end - *at);
-    if (response->step == STEP_BODY_TO_CLOSE) {
-        *at = end;
-        return;
-    }
-    if (count > response->body_left)
+    if (response->step != STEP_BODY_TO_CLOSE && count > response->body_left)
         count = (size_t)response->body_left;
+    if (sink != NULL && sink->body != NULL)
+        sink->body(sink->context, *at, count);
     *at += count;
+    if (response->step == STEP_BODY_TO_CLOSE)
+        return;
     response->body_left -= count;
     if (response->body_left == 0)
         response->step = response->step == STEP_CHUNK ? STEP_CHUNK_DATA_CR : STEP_DONE;
 }
 
-enum http1_outcome http1_feed(struct http1_response *response, const uint8_t *bytes, size_t count,
-                              size_t *consumed, enum failure *failure)
+/* Inlined twice, so that nobody pays for a sink that is not there. */
+static inline enum http1_outcome feed(struct http1_response *response, const uint8_t *bytes,
+                                      size_t count, size_t *consumed, enum failure *failure,
+                                      const struct http1_sink *sink)
 {
     CHECK(response->step != STEP_DONE);
 
@@ -568,14 +583,27 @@ enum http1_outcome http1_feed(struct http1_response *response, const uint8_t *by
     bool good = true;
     while (good && at < end && response->step != STEP_DONE) {
         if (response->step < STEP_LINE_STEPS)
-            good = feed_line(response, &at, end, failure);
+            good = feed_line(response, &at, end, failure, sink);
         else
-            feed_body(response, &at, end);
+            feed_body(response, &at, end, sink);
     }
     *consumed = (size_t)(at - bytes);
     if (!good)
         return HTTP1_FAILED;
     return response->step == STEP_DONE ? HTTP1_DONE : HTTP1_MORE;
+}
+
+enum http1_outcome http1_feed(struct http1_response *response, const uint8_t *bytes, size_t count,
+                              size_t *consumed, enum failure *failure)
+{
+    return feed(response, bytes, count, consumed, failure, NULL);
+}
+
+enum http1_outcome http1_feed_to(struct http1_response *response, const uint8_t *bytes,
+                                 size_t count, size_t *consumed, enum failure *failure,
+                                 const struct http1_sink *sink)
+{
+    return feed(response, bytes, count, consumed, failure, sink);
 }
 
 enum http1_outcome http1_end(struct http1_response *response, enum failure *failure)

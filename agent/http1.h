@@ -40,6 +40,16 @@ struct http1_response {
 
 enum http1_outcome { HTTP1_MORE, HTTP1_DONE, HTTP1_FAILED };
 
+/** Who looks at what an answer holds. Bytes are borrowed for the call. */
+struct http1_sink {
+    void *context;
+    /** NULL, or the next bytes of a header line of the final answer, whose status is known; `ends`:
+     *  with its end. Trailers are not among them; the empty line behind the headers is. */
+    void (*header)(void *context, const uint8_t *bytes, size_t count, bool ends);
+    /** NULL, or the next bytes of its content, without the framing of chunks. */
+    void (*body)(void *context, const uint8_t *bytes, size_t count);
+};
+
 /** `head`: the request was a HEAD. */
 void http1_begin(struct http1_response *response, bool head);
 /** Takes the next bytes, split anywhere; `*consumed` of them belong to this response. HTTP1_FAILED:
@@ -47,6 +57,10 @@ void http1_begin(struct http1_response *response, bool head);
  * again. */
 enum http1_outcome http1_feed(struct http1_response *response, const uint8_t *bytes, size_t count,
                               size_t *consumed, enum failure *failure);
+/** The same, and tells `sink` what it passes over. */
+enum http1_outcome http1_feed_to(struct http1_response *response, const uint8_t *bytes,
+                                 size_t count, size_t *consumed, enum failure *failure,
+                                 const struct http1_sink *sink);
 /** The connection was closed by the target: done when the body was delimited by that, else failed
  *  (FAILURE_CLOSED). */
 enum http1_outcome http1_end(struct http1_response *response, enum failure *failure);

@@ -89,7 +89,8 @@ static void count_start(struct crew *crew, struct worker *worker, const struct w
     worker->due_ns = request->due_ns;
     worker->index = request->index;
     worker->armed_ns = now_ns;
-    worker->kind = crew->numbered ? mix_at(&crew->mix, request->index) : mix_next(&crew->mix);
+    if (!worker->following)
+        worker->kind = crew->numbered ? mix_at(&crew->mix, request->index) : mix_next(&crew->mix);
     crew->in_flight++;
     crew->own_late_count += request->own_late;
 
@@ -393,6 +394,7 @@ static void feed(struct crew *crew, struct worker *worker, const uint8_t *bytes,
         return;
     struct ending ending = {.how = ENDING_OK, .status = result.status};
     bool reusable = outcome == FEED_DONE && result.reusable;
+    worker->following = outcome == FEED_DONE && result.followed && result.consumed == count;
     if (outcome == FEED_FAILED || !result.ok)
         ending = failed_with(&result);
     if (outcome == FEED_DONE && result.consumed < count) {
@@ -435,6 +437,7 @@ static void answer_ended(struct crew *crew, struct worker *worker)
     struct feed_result result = {0};
     enum feed_outcome outcome = crew->workload->end(crew->configuration, &worker->answer, &result);
     struct ending ending = {.how = ENDING_OK, .status = result.status};
+    worker->following = outcome == FEED_DONE && result.followed;
     if (outcome == FEED_MORE)
         ending = failed(FAILURE_CLOSED);
     else if (outcome == FEED_FAILED || !result.ok)
@@ -511,6 +514,8 @@ bool crew_hire(struct crew *crew)
     }
     worker->length_ns = 0;
     worker->misses = 0;
+    worker->thinks_ns = 0;
+    worker->following = false;
     if (crew->room_bytes > 0)
         memset(room_of(crew, worker), 0, crew->room_bytes);
     crew_connect(crew, worker);
@@ -553,8 +558,14 @@ void crew_pause(struct crew *crew, struct worker *worker)
 
 void crew_resume(struct crew *crew, struct worker *worker)
 {
-    CHECK(worker->state == WORKER_PAUSING);
+    CHECK(worker->state == WORKER_PAUSING || worker->state == WORKER_THINKING);
     become(crew, worker, WORKER_IDLE);
+}
+
+void crew_think(struct crew *crew, struct worker *worker)
+{
+    CHECK(worker->state == WORKER_IDLE);
+    become(crew, worker, WORKER_THINKING);
 }
 
 void crew_start(struct crew *crew, struct worker *worker, const struct waiting *request,
@@ -562,7 +573,9 @@ void crew_start(struct crew *crew, struct worker *worker, const struct waiting *
 {
     CHECK(worker->state == WORKER_IDLE);
     count_start(crew, worker, request, now_ns);
-    struct workload_turn turn = {worker->kind, worker->index, room_of(crew, worker)};
+    struct workload_turn turn = {worker->kind, worker->index, room_of(crew, worker),
+                                 worker->following};
+    worker->following = false;
     crew->workload->begin(crew->configuration, &turn, &worker->answer, &worker->request);
     become(crew, worker, WORKER_BUSY);
     if (worker->connection.open && !worker->request.close_after && !is_worn(crew, worker, now_ns)) {
@@ -580,6 +593,7 @@ void crew_fail(struct crew *crew, struct worker *worker, const struct waiting *r
     CHECK(worker->state == WORKER_SPARE);
     count_start(crew, worker, request, larger(crew->read_ns, request->due_ns));
     worker->request = (struct workload_request){.bytes = NULL}; /* nothing of it was sent */
+    worker->following = false;
     count_end(crew, worker, ending);
 }
 
@@ -639,15 +653,6 @@ uint64_t crew_deadline(const struct crew *crew)
     return first_ns;
 }
 
-void crew_move(struct crew *crew, const struct address *address)
-{
-    crew->route = (struct route){.to = *address};
-    crew->source_count = 0;
-    crew->source_next = 0;
-    if (crew->sources != NULL)
-        crew->source_count = sources_count(crew->sources, address->as.any.sa_family);
-}
-
 void crew_cut(struct crew *crew)
 {
     for (uint32_t i = 0; i < crew->used; i++) {
@@ -705,7 +710,9 @@ static struct patience patience_for(const struct assignment_connection *connecti
 static void take_sources(struct crew *crew, const struct crew_plan *plan)
 {
     crew->sources = plan->reach->sources;
-    crew_move(crew, &plan->reach->address);
+    if (crew->sources == NULL)
+        return;
+    crew->source_count = sources_count(crew->sources, crew->route.to.as.any.sa_family);
     if (crew->source_count > 0)
         crew->source_next = (uint32_t)(plan->seed % crew->source_count);
 }
@@ -719,6 +726,7 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
         .calls = calls,
         .owner = owner,
         .driver = plan->driver,
+        .route = {.to = plan->reach->address},
         .workload = plan->workload,
         .configuration = plan->configuration,
         .timeout_ns = assignment->timeout_ns,

@@ -30,6 +30,7 @@ enum worker_state {
     WORKER_CONNECTING, /* ahead of any request */
     WORKER_IDLE,       /* free: connected, or to connect with its next request */
     WORKER_PAUSING,    /* as idle, but the fraction of a worker waits its turn */
+    WORKER_THINKING,   /* as idle, but the plan has it wait after an answer */
     WORKER_BUSY,       /* with a request */
     WORKER_SETTLING, /* what it did is over already, inside the call that began it: crew_settle() */
     WORKER_STATES
@@ -53,6 +54,7 @@ struct worker {
     bool has_request;
     bool own_late;    /* the request: see struct waiting */
     bool answered;    /* its first byte has come */
+    bool following;   /* its next request follows the last answer, and is of the same kind */
     uint32_t phase;   /* it belongs to */
     uint32_t kind;    /* index of the assignment's request */
     uint32_t carried; /* requests that the present connection has carried */
@@ -65,6 +67,7 @@ struct worker {
     uint64_t greeted_ns; /* when the target's machine had accepted it, and TLS began; 0: none */
     uint64_t length_ns;  /* start to done of its last request; 0: none since it was hired */
     uint64_t retry_ns;   /* RESTING: when to connect again */
+    uint64_t thinks_ns;  /* until then, if the plan has it think: since its last answer */
     size_t sent;         /* bytes of the request */
     struct workload_request request;
     struct workload_state answer;
@@ -164,6 +167,8 @@ void crew_retire(struct crew *crew, struct worker *worker);
 /** Turns an idle worker into the one that waits, and back. */
 void crew_pause(struct crew *crew, struct worker *worker);
 void crew_resume(struct crew *crew, struct worker *worker);
+/** Turns an idle worker into one that thinks; crew_resume() turns it back. */
+void crew_think(struct crew *crew, struct worker *worker);
 
 /** An idle worker takes `request` and starts it at `now_ns`. */
 void crew_start(struct crew *crew, struct worker *worker, const struct waiting *request,
@@ -172,9 +177,6 @@ void crew_start(struct crew *crew, struct worker *worker, const struct waiting *
  *  is seen in the ledger. */
 void crew_fail(struct crew *crew, struct worker *worker, const struct waiting *request,
                struct ending ending);
-
-/** Connections that begin from now on go to `address`. */
-void crew_move(struct crew *crew, const struct address *address);
 
 /** Ends what was over at once; to be called after each tell(). */
 void crew_settle(struct crew *crew);

@@ -25,6 +25,7 @@ struct feed_result {
     enum failure failure; /* FEED_DONE and not ok, or FEED_FAILED */
     uint16_t status;      /* http: the status; 0: none */
     bool reusable;        /* FEED_DONE: the connection may carry the next request */
+    bool followed;        /* FEED_DONE: the worker's next request, of the same kind, follows it */
 };
 
 /** State of one answer: inside the worker, sized here so that no workload allocates. Zeroed before
@@ -38,6 +39,7 @@ struct workload_turn {
     uint32_t kind;  /* index into the assignment's requests */
     uint64_t index; /* of the request among all of all agents, where they are numbered; else 0 */
     void *room;     /* the worker's own memory, room_bytes() of it; zeroed when it was hired */
+    bool follows;   /* the worker's last answer, as feed_result.followed said */
 };
 
 /** What a worker does for one request. */

@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/version.h"
 #include "coordinator/plan_command.h"
+#include "coordinator/plan_expect.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/template.h"
 #include "proto/assignment.h"
@@ -193,11 +194,24 @@ static void fill_requests(const struct plan *plan, struct assignment *assignment
         assigned->name = request->name;
         assigned->weight = request->weight;
         assigned->head = strcmp(request->method, "HEAD") == 0;
-        assigned->expect_status = request->expect_status;
         assigned->expect_prefix = (const uint8_t *)request->expect_prefix;
         assigned->expect_prefix_count = request->expect_prefix_bytes;
         assigned->reconnect = request->reconnect;
+        plan_expect_assign(request, i, assignment);
     }
+}
+
+static void fill_http(const struct plan *plan, struct assignment *assignment)
+{
+    struct assignment_http *http = &assignment->http;
+    http->redirects_max = plan->redirects_max;
+    http->cookies = plan->cookies;
+    http->think_least_ns = plan->think.least_ns;
+    http->think_most_ns = plan->think.most_ns;
+    if (plan->scheme == SCHEME_HTTP && plan->http_version == HTTP_VERSION_2)
+        http->streams = plan->streams;
+    http->used =
+        http->redirects_max > 0 || http->cookies || http->think_most_ns > 0 || http->streams > 0;
 }
 
 static void fill_data(const struct plan *plan, struct assignment *assignment,
@@ -225,11 +239,10 @@ static struct assignment_connection connection_of(const struct plan *plan)
         .lifetime_ns = plan->connection_age_ns,
         .requests_max = plan->connection_requests,
         .resolve_every_ns = plan->resolve_every_ns,
-        .unix_path = {(const uint8_t *)plan->unix_path, strlen(plan->unix_path)},
     };
     connection.used = connection.connect_timeout_ns > 0 || connection.first_byte_timeout_ns > 0 ||
                       connection.lifetime_ns > 0 || connection.requests_max > 0 ||
-                      connection.resolve_every_ns > 0 || connection.unix_path.count > 0;
+                      connection.resolve_every_ns > 0;
     return connection;
 }
 
@@ -275,15 +288,12 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
     static const char *const workloads[] = {
         [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};
     snprintf(assignment.workload, sizeof assignment.workload, "%s", workloads[plan->scheme]);
-    if (plan->scheme == SCHEME_HTTP && plan->http_version == HTTP_VERSION_2) {
-        assignment.http.used = true;
-        assignment.http.streams = plan->streams;
-    }
     snprintf(assignment.host, sizeof assignment.host, "%s", plan->host);
     uint8_t digests[DATA_FILES_MAX][DIGEST_BYTES];
     fill_data(plan, &assignment, digests);
     fill_requests(plan, &assignment);
     fill_tls(plan, &assignment);
+    fill_http(plan, &assignment);
     char *buffer = NULL;
     bool done = write_requests(plan, &assignment, &buffer, error) &&
                 assignment_encode(&assignment, bytes, byte_count, error);

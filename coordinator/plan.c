@@ -180,21 +180,13 @@ static bool fill_empty(struct plan *plan)
 {
     struct plan_tls *tls = &plan->tls_options;
     char **const texts[] = {
-        &plan->path,
-        &plan->text,
-        &plan->name,
-        &plan->target,
-        &plan->host,
-        &plan->unix_path,
-        &plan->target_path,
-        &plan->headers,
-        &tls->server_name,
-        &tls->authority_file,
-        &tls->certificate_file,
-        &tls->key_file,
-        &tls->authority,
-        &tls->certificate,
-        &tls->key,
+        &plan->path,          &plan->text,
+        &plan->name,          &plan->target,
+        &plan->host,          &plan->target_path,
+        &plan->headers,       &tls->server_name,
+        &tls->authority_file, &tls->certificate_file,
+        &tls->key_file,       &tls->authority,
+        &tls->certificate,    &tls->key,
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         if (*texts[i] == NULL && (*texts[i] = calloc(1, 1)) == NULL)
@@ -202,9 +194,11 @@ static bool fill_empty(struct plan *plan)
     }
     for (uint32_t i = 0; i < plan->request_count; i++) {
         struct plan_request *request = &plan->requests[i];
-        char **const fields[] = {&request->name,          &request->method,      &request->path,
-                                 &request->headers,       &request->body,        &request->send,
-                                 &request->expect_prefix, &request->payload_file};
+        char **const fields[] = {&request->name,          &request->method,
+                                 &request->path,          &request->headers,
+                                 &request->body,          &request->send,
+                                 &request->expect_prefix, &request->expect_headers,
+                                 &request->expect_body,   &request->payload_file};
         for (size_t j = 0; j < COUNT(fields); j++) {
             if (*fields[j] == NULL && (*fields[j] = calloc(1, 1)) == NULL)
                 return false;
@@ -391,6 +385,8 @@ void plan_destroy(struct plan *plan)
         free(request->body);
         free(request->send);
         free(request->expect_prefix);
+        free(request->expect_headers);
+        free(request->expect_body);
         free(request->payload_file);
     }
     for (uint32_t i = 0; i < VARIABLES_MAX; i++) {
@@ -408,7 +404,6 @@ void plan_destroy(struct plan *plan)
     free(plan->name);
     free(plan->target);
     free(plan->host);
-    free(plan->unix_path);
     free(plan->target_path);
     free(plan->headers);
     destroy_tls(&plan->tls_options);

@@ -18,6 +18,28 @@ enum plan_scheme { SCHEME_HTTP, SCHEME_TCP, SCHEME_REDIS };
 enum http_version { HTTP_VERSION_1, HTTP_VERSION_2 };
 enum on_loss { ON_LOSS_REDISTRIBUTE, ON_LOSS_ABORT, ON_LOSS_HOLD };
 
+/** Statuses from `least` to `most`: one, or a class. */
+struct plan_status {
+    uint16_t least, most;
+};
+
+/** Any of these is a good one. */
+struct plan_statuses {
+    uint32_t count; /* 0: any below 400 */
+    struct plan_status items[EXPECT_ITEMS_MAX];
+};
+
+/** How many bytes there may be. */
+struct plan_sizes {
+    bool given;
+    uint64_t least, most;
+};
+
+/** A time between these, each as likely as another. */
+struct plan_span {
+    uint64_t least_ns, most_ns; /* most 0: none */
+};
+
 /** One kind of request of the mix. All strings are owned by the plan and never NULL. */
 struct plan_request {
     char *name;
@@ -29,7 +51,11 @@ struct plan_request {
     char *headers; /* "Name: value\r\n" each, the plan's common ones first; may be empty */
     char *body;    /* body_bytes of it; may hold any byte */
     uint32_t body_bytes;
-    uint16_t expect_status; /* 0: any below 400 */
+    struct plan_statuses expect_statuses;
+    char *expect_headers; /* "Name: text\r\n" each; may be empty */
+    char *expect_body;    /* expect_body_bytes of it; none: any body */
+    uint32_t expect_body_bytes;
+    struct plan_sizes expect_sizes; /* of the body */
     /* tcp, redis */
     char *send; /* send_bytes of it; tcp: none: connect and close; redis: the command in RESP */
     uint32_t send_bytes;
@@ -97,7 +123,6 @@ struct plan {
     bool tls;   /* https, tls, rediss: encrypted */
     char *host; /* name or address, IPv6 without brackets */
     uint16_t port;
-    char *unix_path;   /* of the socket in place of host and port; "": none */
     char *target_path; /* the URL's own path and query: "/" at least */
     enum goal_kind goal;
     enum arrivals arrivals; /* of a hold */
@@ -124,7 +149,10 @@ struct plan {
     char *headers; /* http.headers, "Name: value\r\n" each; every request has them already */
     bool keep_alive;
     enum http_version http_version;
-    uint32_t streams; /* http.streams: workers on a connection of HTTP/2 */
+    uint32_t streams;       /* http.streams: workers on a connection of HTTP/2 */
+    uint32_t redirects_max; /* http.follow_redirects; 0: none */
+    bool cookies;
+    struct plan_span think; /* of a worker, after each answer */
     uint32_t variable_count;
     struct plan_variable variables[VARIABLES_MAX];
     uint32_t data_count;

@@ -5,6 +5,7 @@
 #include "common/base/units.h"
 #include "coordinator/plan_command.h"
 #include "coordinator/plan_data.h"
+#include "coordinator/plan_expect.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_template.h"
 #include "coordinator/plan_tls.h"
@@ -206,10 +207,6 @@ static void check_connection(struct reading *reading, const struct node *root)
                             "%s is %s; give less than http.timeout, which is %s", rows[i].word,
                             shown, units_show_duration(rows[i].below_ns, bound));
     }
-    if (plan->resolve_every_ns > 0 && plan->unix_path[0] != '\0')
-        plan_errors_add(reading->errors, ERROR_PLAN, place_of(http, "resolve", "every"),
-                        "http.resolve looks up a name, and the target is a Unix socket; leave it "
-                        "out");
     if (!plan->keep_alive && (plan->connection_requests > 0 || plan->connection_age_ns > 0))
         plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "http", "connection"),
                         "http.connection bounds connections that http.keep_alive: false ends "
@@ -290,6 +287,7 @@ static void check_request(struct reading *reading, uint32_t index, struct place 
     }
     name_request(reading, index, place);
     merge_headers(reading, request, place);
+    plan_expect_check(reading, request, place);
     for (uint32_t i = 0; i < index; i++) {
         const char *other = plan->requests[i].name;
         if (other == NULL || request->name == NULL || strcmp(other, request->name) != 0)
@@ -345,9 +343,10 @@ static void check_size(struct reading *reading, const struct node *root)
     size_t sum = ASSIGNMENT_OVERHEAD_BYTES;
     for (uint32_t i = 0; i < plan->request_count; i++) {
         const struct plan_request *request = &plan->requests[i];
-        const char *const texts[] = {request->name, request->path, request->headers};
+        const char *const texts[] = {request->name, request->path, request->headers,
+                                     request->expect_headers};
         sum += REQUEST_OVERHEAD_BYTES + request->body_bytes + request->send_bytes +
-               request->expect_prefix_bytes;
+               request->expect_prefix_bytes + request->expect_body_bytes;
         for (size_t j = 0; j < COUNT(texts); j++)
             sum += texts[j] != NULL ? strlen(texts[j]) : 0;
     }
@@ -356,6 +355,19 @@ static void check_size(struct reading *reading, const struct node *root)
                         "requests take %zu bytes together, with their headers and bodies and %u "
                         "for each; give at most %u",
                         sum, REQUEST_OVERHEAD_BYTES, ASSIGNMENT_BYTES_MAX);
+    }
+}
+
+static void check_expectations(struct reading *reading, const struct node *root)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < reading->plan->request_count; i++)
+        count += plan_expect_count(&reading->plan->requests[i]);
+    if (count > EXPECTATIONS_MAX) {
+        plan_errors_add(reading->errors, ERROR_LIMIT, place_of(root, NULL, "requests"),
+                        "requests expect %u things together: statuses, headers, texts and sizes; "
+                        "give at most %u",
+                        count, EXPECTATIONS_MAX);
     }
 }
 
@@ -380,6 +392,7 @@ static void check_requests(struct reading *reading, const struct node *root)
         }
     }
     check_size(reading, root);
+    check_expectations(reading, root);
 }
 
 /* The file's name without its folder and ending, or "plan" for standard input and for names that

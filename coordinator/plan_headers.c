@@ -47,9 +47,14 @@ bool headers_have(const char *headers, const char *name, size_t name_bytes)
     return false;
 }
 
+bool header_is_name(const char *name)
+{
+    return name[0] != '\0' && name[strspn(name, TOKEN)] == '\0';
+}
+
 const char *header_mistake(const char *name, const char *value, size_t value_bytes)
 {
-    if (name[0] == '\0' || name[strspn(name, TOKEN)] != '\0')
+    if (!header_is_name(name))
         return "a name is of letters, digits and !#$%&'*+-.^_`|~";
     for (size_t i = 0; i < COUNT(ours); i++) {
         if (strcasecmp(name, ours[i].name) == 0)

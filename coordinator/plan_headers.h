@@ -19,6 +19,9 @@ bool header_next(const char **at, struct header *header);
 /** Whether `headers` has one called `name[name_bytes]`, in any case of letters. */
 bool headers_have(const char *headers, const char *name, size_t name_bytes);
 
+/** Whether a header may be called `name`. */
+bool header_is_name(const char *name);
+
 /** What is wrong with the header, as the end of a sentence, or NULL. Static. */
 const char *header_mistake(const char *name, const char *value, size_t value_bytes);
 

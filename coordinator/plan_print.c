@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/units.h"
 #include "coordinator/plan_command.h"
+#include "coordinator/plan_expect.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_table.h"
 #include "coordinator/yaml.h"
@@ -226,6 +227,12 @@ static void print_value(const struct printer *printer, const struct plan_key *ke
         print_text(((const struct plan_request *)object)->path,
                    strlen(((const struct plan_request *)object)->path), stream);
         break;
+    case PLAN_STATUSES:
+    case PLAN_SIZES:
+    case PLAN_SPAN:
+        plan_expect_print(key, field_of(key, object), stream);
+        break;
+    case PLAN_EXPECTED:
     case PLAN_HEADERS:
         print_headers(text_of(key, object), stream);
         break;
@@ -294,7 +301,12 @@ static bool is_present(const struct plan *plan, const struct plan_key *key, cons
     case PLAN_PAYLOAD:
         return count_of(key, object) > 0 ||
                ((const struct plan_request *)object)->payload_file[0] != '\0';
+    case PLAN_STATUSES:
+    case PLAN_SIZES:
+    case PLAN_SPAN:
+        return plan_expect_given(key, field_of(key, object));
     case PLAN_TEXT:
+    case PLAN_EXPECTED:
     case PLAN_HEADERS:
         return text_of(key, object)[0] != '\0';
     case PLAN_METHOD:

@@ -30,9 +30,7 @@ static const struct plan_key keys[] = {
      .preset_words = "the file's name",
      .doc = "The name of the run, on screens and in the name of its folder."},
     {.path = "target", .type = PLAN_TARGET, .required = true, .minimum = 1, .maximum = 8192, FIELD(plan, target),
-     .doc = "What is loaded. Port 80 unless an http:// target names one, 443 for https://, 6379 for redis:// and rediss://. "
-            "Over a Unix socket: `http+unix://%2Frun%2Fapp.sock/PATH`, with %2F for each slash of the socket's own path; an agent "
-            "loads it only where `--allow unix:/run/app.sock` was said."},
+     .doc = "What is loaded. Port 80 unless an http:// target names one, 443 for https://, 6379 for redis:// and rediss://."},
 
     {.path = "goal", .type = PLAN_MAP, .required = true, .doc = "What to reach: exactly one of `hold`, `concurrency` and `maximize`."},
     {.path = "goal.hold", .type = PLAN_RATE, .minimum = 0.01, .maximum = RATE_PER_S_MAX, FIELD(plan, schedule.value),
@@ -135,6 +133,13 @@ static const struct plan_key keys[] = {
      .doc = "The name that is asked for (SNI) and that the certificate has to be for."},
     {.path = "http.tls.resumption", .type = PLAN_BOOL, .when = WHEN_TLS, .preset = "true", FIELD(plan, tls_options.resumption),
      .doc = "Whether a new connection goes on with the session of an earlier one, as browsers do; without it each costs a full handshake."},
+    {.path = "http.follow_redirects", .type = PLAN_COUNT, .when = WHEN_HTTP, .minimum = 0, .maximum = REDIRECTS_MAX, .preset = "0",
+     FIELD(plan, redirects_max), .doc = "How many redirects behind a request are followed, each by a request of its own in the ledger, and only to the target itself; "
+     "one that is not followed counts as any answer."},
+    {.path = "http.cookies", .type = PLAN_BOOL, .when = WHEN_HTTP, .preset = "false", FIELD(plan, cookies),
+     .doc = "Whether each worker keeps the target's cookies and sends them back."},
+    {.path = "http.think", .type = PLAN_SPAN, .when = WHEN_CONCURRENCY, .minimum = 0, .maximum = NS(3600), FIELD(plan, think),
+     .preset_words = "none", .doc = "How long each worker waits after an answer. No request is in flight meanwhile, and no latency counts it."},
     {.path = "vars", .type = PLAN_VARIABLES, .maximum = VARIABLES_MAX, FIELD(plan, variables),
      COUNTED_BY(plan, variable_count), .preset_words = "none", .doc = "Constants for templates: `{{ NAME }}`."},
     {.path = "data", .type = PLAN_NAMED, .maximum = DATA_FILES_MAX, FIELD(plan, data), COUNTED_BY(plan, data_count),
@@ -174,8 +179,15 @@ static const struct plan_key keys[] = {
      FIELD(plan_request, send), COUNTED_BY(plan_request, send_bytes), .preset_words = "PING",
      .doc = "The command: `SET key \"a value\"`, or its words as a list: `[SET, key, a value]`."},
     {.path = "requests.expect", .type = PLAN_MAP, .doc = "What makes an answer a good one."},
-    {.path = "requests.expect.status", .type = PLAN_COUNT, .when = WHEN_HTTP, .minimum = 100, .maximum = 599,
-     FIELD(plan_request, expect_status), .preset_words = "any below 400", .doc = "This status and no other."},
+    {.path = "requests.expect.status", .type = PLAN_STATUSES, .when = WHEN_HTTP,
+     FIELD(plan_request, expect_statuses), .preset_words = "any below 400", .doc = "One of these statuses and no other."},
+    {.path = "requests.expect.header", .type = PLAN_EXPECTED, .when = WHEN_HTTP,
+     FIELD(plan_request, expect_headers), .preset_words = "any headers", .doc = "Each of these headers is there, and its value contains the text; `\"\"`: any value."},
+    {.path = "requests.expect.body_contains", .type = PLAN_BYTES, .when = WHEN_HTTP, .minimum = 1, .maximum = 4096,
+     FIELD(plan_request, expect_body), COUNTED_BY(plan_request, expect_body_bytes), .preset_words = "any body",
+     .doc = "The body contains this text, byte for byte, before any decoding of its content."},
+    {.path = "requests.expect.body_size", .type = PLAN_SIZES, .when = WHEN_HTTP, FIELD(plan_request, expect_sizes),
+     .preset_words = "any size", .doc = "How many bytes the body has, chunk framing not among them."},
     {.path = "requests.expect.prefix", .type = PLAN_BYTES, .when = WHEN_BYTES, .minimum = 1, .maximum = 4096,
      FIELD(plan_request, expect_prefix), COUNTED_BY(plan_request, expect_prefix_bytes),
      .preset_words = "any answer; redis: none that is an error", .doc = "The answer begins with this text, as it comes over the network."},
@@ -278,6 +290,8 @@ bool plan_key_applies(const struct plan_key *key, const struct plan *plan, bool 
         return plan->tls;
     case WHEN_HOLD:
         return plan->goal == GOAL_HOLD;
+    case WHEN_CONCURRENCY:
+        return plan->goal == GOAL_CONCURRENCY;
     case WHEN_MAXIMIZE:
         return plan_searches(plan);
     case WHEN_CONSTANT:
@@ -307,6 +321,8 @@ const char *plan_when_words(enum plan_when when)
         return "an https://, tls:// or rediss:// target";
     case WHEN_HOLD:
         return "goal.hold";
+    case WHEN_CONCURRENCY:
+        return "goal.concurrency";
     case WHEN_MAXIMIZE:
         return "goal.maximize";
     case WHEN_CONSTANT:
@@ -410,6 +426,21 @@ const char *plan_key_allowed(const struct plan_key *key, const struct plan *plan
         break;
     case PLAN_VARIABLES:
         snprintf(text, text_bytes, "a map of up to %.0f names and texts", key->maximum);
+        break;
+    case PLAN_STATUSES:
+        snprintf(text, text_bytes,
+                 "a status such as 200, a class such as 2xx, or a list of 1 to %u of them",
+                 EXPECT_ITEMS_MAX);
+        break;
+    case PLAN_EXPECTED:
+        snprintf(text, text_bytes, "a map of 1 to %u header names and texts", EXPECT_ITEMS_MAX);
+        break;
+    case PLAN_SIZES:
+        snprintf(text, text_bytes, "a size such as 512 or 64KiB, or a bound such as \"< 64KiB\"");
+        break;
+    case PLAN_SPAN:
+        allow_duration(key, text, text_bytes);
+        strncat(text, ", or a list of the least and the most", text_bytes - strlen(text) - 1);
         break;
     case PLAN_COUNT:
         snprintf(text, text_bytes, "a whole number from %.0f to %.0f", key->minimum, key->maximum);

@@ -15,6 +15,10 @@ enum plan_type {
     PLAN_TEXT,      /* char *; bytes */
     PLAN_BYTES,     /* char * and a count; any character */
     PLAN_COMMAND,   /* char * and a count: a Redis command in RESP */
+    PLAN_STATUSES,  /* struct plan_statuses: one status or class, or a list of them */
+    PLAN_EXPECTED,  /* a map of header names and what their values contain: as PLAN_HEADERS */
+    PLAN_SIZES,     /* struct plan_sizes: bytes, or a bound on them */
+    PLAN_SPAN,      /* struct plan_span: a duration, or a list of the least and the most */
     PLAN_COUNT,     /* a whole number: uint16_t, uint32_t or uint64_t */
     PLAN_DURATION,  /* uint64_t; ns */
     PLAN_SHARE,     /* double; 0 to 1 */
@@ -45,6 +49,7 @@ enum plan_when {
     WHEN_BYTES, /* a target that takes bytes and gives bytes: tcp, redis */
     WHEN_TLS,
     WHEN_HOLD,
+    WHEN_CONCURRENCY,
     WHEN_MAXIMIZE,
     WHEN_CONSTANT, /* the goal is one value */
     WHEN_STAGES,   /* the goal is `stages` */

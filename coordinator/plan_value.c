@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/units.h"
 #include "coordinator/plan_command.h"
+#include "coordinator/plan_expect.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_target.h"
 #include "coordinator/plan_threshold.h"
@@ -340,8 +341,6 @@ static bool read_target(struct reading *reading, const struct plan_key *key,
         return add_error(reading, &error);
     if (!plan_put_text(reading, &plan->target, node->text, node->text_bytes, node->place) ||
         !plan_put_text(reading, &plan->host, target.host, strlen(target.host), node->place) ||
-        !plan_put_text(reading, &plan->unix_path, target.unix_path, strlen(target.unix_path),
-                       node->place) ||
         !plan_put_text(reading, &plan->target_path, target.path, strlen(target.path),
                        node->place)) {
         return false;
@@ -524,6 +523,9 @@ static bool put_simple(struct reading *reading, const struct plan_key *key, cons
 bool plan_value_read(struct reading *reading, const struct plan_key *key, const struct node *node,
                      void *object)
 {
+    if (key->type == PLAN_STATUSES || key->type == PLAN_EXPECTED || key->type == PLAN_SIZES ||
+        key->type == PLAN_SPAN)
+        return plan_expect_read(reading, key, node, plan_key_field(key, object));
     if (key->type == PLAN_HEADERS)
         return read_headers(reading, key, node, plan_key_field(key, object));
     if (key->type == PLAN_COMMAND)

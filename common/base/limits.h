@@ -67,8 +67,15 @@
 #define RESPONSE_LINE_BYTES_MAX   16384u  /* one header line */
 #define RESPONSE_HEADERS_MAX      256u    /* header lines in one block */
 #define RESPONSE_INTERIM_MAX      32u /* 1xx answers before the real one; a storm is an attack */
-#define REPLY_VALUES_MAX          (1u << 24) /* of Redis: values still to come; more take seconds */
-#define REPLY_STRING_BYTES_MAX    (512u << 20) /* Redis' own proto-max-bulk-len */
+/* Of what a worker remembers of answers, when the plan asks for it: memory for each of them. */
+#define HEADER_LINE_BYTES_MAX   4096u /* a line that comes in pieces; the most of one cookie */
+#define COOKIES_BYTES_MAX       4096u /* all of a worker; servers refuse more than 8 KiB of headers */
+#define REDIRECT_PATH_BYTES_MAX 2048u /* where answers send to; longer ones are not followed */
+#define REDIRECTS_MAX           20u   /* hops behind one request: what browsers give up after */
+#define EXPECT_ITEMS_MAX        16u   /* headers, and statuses, that one request expects */
+#define EXPECT_TEXTS_MAX        4u    /* texts in its body */
+#define REPLY_VALUES_MAX        (1u << 24)   /* of Redis: values still to come; more take seconds */
+#define REPLY_STRING_BYTES_MAX  (512u << 20) /* Redis' own proto-max-bulk-len */
 
 /* The library (common/clobber.c): beyond what one process can do, and so small that every product
  * of two of them is finite */

@@ -83,6 +83,35 @@ static void assignment_says_all_that_an_agent_needs(void **state)
     assert_int_equal(assignment.requests[0].expect_status, 204);
 }
 
+static void expectations_travel_one_by_one(void **state)
+{
+    (void)state;
+    struct assignment assignment =
+        assign(HOLD "http: {follow_redirects: 3, cookies: true}\n"
+                    "requests: [{get: /a}, {get: /b, expect: {status: [204, 2xx], header: {A: b}, "
+                    "body_contains: ab, body_size: '< 9'}}]\n");
+
+    assert_int_equal(assignment.http.redirects_max, 3);
+    assert_true(assignment.http.cookies);
+    assert_int_equal(assignment.requests[1].expect_status, 0);
+    const struct assignment_expectation *seen = assignment.expectations;
+    assert_int_equal(assignment.expectation_count, 5);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(seen[i].request, 1);
+    assert_int_equal(seen[0].kind, EXPECT_STATUS_CLASS);
+    assert_int_equal(seen[0].most, 204);
+    assert_int_equal(seen[1].least, 200);
+    assert_int_equal(seen[1].most, 299);
+    assert_int_equal(seen[2].kind, EXPECT_HEADER);
+    assert_memory_equal(seen[2].name.bytes, "A", seen[2].name.count);
+    assert_memory_equal(seen[2].text.bytes, "b", seen[2].text.count);
+    assert_int_equal(seen[3].kind, EXPECT_BODY);
+    assert_memory_equal(seen[3].text.bytes, "ab", seen[3].text.count);
+    assert_int_equal(seen[4].kind, EXPECT_BODY_BYTES);
+    assert_int_equal(seen[4].least, 0);
+    assert_int_equal(seen[4].most, 8);
+}
+
 static void arrivals_are_open_for_an_open_hold_alone(void **state)
 {
     (void)state;
@@ -235,6 +264,7 @@ int main(void)
     static const struct CMUnitTest plain[] = {
         cmocka_unit_test(limits_of_connections_travel_in_their_section),
         cmocka_unit_test(assignment_says_all_that_an_agent_needs),
+        cmocka_unit_test(expectations_travel_one_by_one),
         cmocka_unit_test(arrivals_are_open_for_an_open_hold_alone),
         cmocka_unit_test(stages_make_phases_and_the_largest_rate),
         cmocka_unit_test(a_search_has_three_phases_and_a_bound_on_latency_asks_for_digests),
