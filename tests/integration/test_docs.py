@@ -8,7 +8,7 @@ import unittest
 
 from support import BINARY, PATIENCE_S, SANITIZED, Case, free_port
 
-SOURCE = os.environ["CLOBBER_SOURCE"]
+SOURCE = os.environ["CLOBBER_TREE"]
 # A goal that a busy machine misses (exit 1, or 4 when it was itself the limit) is no mistake of a page. In the background
 # there is nobody to tell the code to, and the job must be the command itself, to be ended.
 CLOBBER = f"""

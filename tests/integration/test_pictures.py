@@ -9,7 +9,7 @@ import xml.etree.ElementTree
 
 from support import BINARY, PATIENCE_S, Case
 
-DOCS = os.path.join(os.environ["CLOBBER_SOURCE"], "docs")
+DOCS = os.path.join(os.environ["CLOBBER_TREE"], "docs")
 BYTES_MAX = 40000
 
 
