@@ -113,6 +113,26 @@ static void load_data(struct reading *reading, const struct node *root)
                         DATA_BYTES_MAX_ALL);
 }
 
+/* A row that is given once serves one request: with the last of them the run is complete. */
+static void bound_by_rows(struct reading *reading, const struct node *root)
+{
+    struct plan *plan = reading->plan;
+    const struct node *given = node_find(root, "requests_total");
+    for (uint32_t i = 0; i < plan->data_count; i++) {
+        const struct plan_data *data = &plan->data[i];
+        if (data->order != DATA_UNIQUE || data->block == NULL)
+            continue;
+        if (given == NULL && (plan->requests_total == 0 || plan->requests_total > data->rows))
+            plan->requests_total = data->rows;
+        else if (plan->requests_total > data->rows)
+            plan_errors_add(reading->errors, ERROR_PLAN, given->place,
+                            "requests_total is %llu, and data.%s gives each of its %u rows once; "
+                            "give at most %u",
+                            (unsigned long long)plan->requests_total, data->name, data->rows,
+                            data->rows);
+    }
+}
+
 static void load_payload(struct reading *reading, const char *word, struct place place,
                          struct plan_request *request)
 {
@@ -147,6 +167,7 @@ static void load_payloads(struct reading *reading, const struct node *root)
 void plan_data_load(struct reading *reading, const struct node *root)
 {
     load_data(reading, root);
+    bound_by_rows(reading, root);
     if (reading->target_known)
         load_payloads(reading, root);
 }

@@ -149,7 +149,7 @@ static const struct plan_key keys[] = {
      .doc = "Beside the plan: `.csv` with a line of names first, `.jsonl` or `.ndjson` with an object a line."},
     {.path = "data.order", .type = PLAN_WORD, .words = order_words, .preset = "sequence", FIELD(plan_data, order),
      .doc = "Which row a request has, by its index over all agents: one after the other and again from the first, "
-            "`random`, or `unique`: each row once."},
+            "`random`, or `unique`: each row once, and the run ends with the last."},
 
     {.path = "requests", .type = PLAN_LIST, .minimum = 1, .maximum = REQUEST_NAMES_MAX,
      FIELD(plan, requests), COUNTED_BY(plan, request_count),

@@ -61,6 +61,7 @@ static void rows_come_with_the_plan(void **state)
     assert_int_equal(data->column_count, 2);
     assert_string_equal(data->columns[1], "name");
     assert_int_equal(plan->slot_count, 2);
+    assert_int_equal(plan->requests_total, 2); /* as many as there are unique rows */
     struct dataset dataset;
     assert_true(dataset_open(data->block, data->block_bytes, &dataset, NULL));
     assert_memory_equal(dataset_cell(&dataset, 1, 1).bytes, "bob", 3);
@@ -101,6 +102,8 @@ static const struct bad_case {
      "p.yaml:6:18: requests.get: {{ user.id }} names no data file; did you mean 'users'?"},
     {"no_row_breaks_out_of_a_header", "data: {u: {file: split.csv}}\nrequests: [{get: /, headers: {User-Agent: '{{ u.agent }}'}}]\n",
      "p.yaml:6:43: requests.headers: {{ u.agent }} stands in a header, and its value in row 2 holds a control character; give one line of text"},
+    {"rows_that_come_once_are_enough_for_all_requests", "requests_total: 3\ndata: {users: {file: users.csv, order: unique}}\n",
+     "p.yaml:5:17: requests_total is 3, and data.users gives each of its 2 rows once; give at most 2"},
     {"a_range_has_its_smaller_end_first", "requests: [{get: '/{{ random(2, 1) }}'}]\n",
      "p.yaml:5:18: requests.get: {{ random(2, 1) }} is no range; give two whole numbers, the smaller one first, as in random(1, 100)"},
     {"a_range_has_two_ends", "requests: [{get: '/{{ random(2) }}'}]\n",
