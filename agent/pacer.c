@@ -69,10 +69,10 @@ void pacer_set(struct pacer *pacer, uint64_t now_ns, uint64_t rate_milli)
 
 uint64_t pacer_next(const struct pacer *pacer)
 {
-    CHECK(pacer->progress <= pacer->due_progress);
-
     if (pacer->rate_milli == 0)
         return PACER_NEVER;
+    if (pacer->progress >= pacer->due_progress)
+        return pacer->origin_ns; /* drawn shorter than the ns by which the last one was late */
     uint64_t missing = pacer->due_progress - pacer->progress;
     /* Rounded up: at a whole ns before the exact moment the request would not have grown to one. */
     return pacer->origin_ns + (missing + pacer->rate_milli - 1) / pacer->rate_milli;

@@ -228,6 +228,24 @@ static void pacer_scattered_has_exponential_intervals(void **state)
     assert_in_range(longer, 365000, 371000); /* 367,879 */
 }
 
+/* In a ns grows a hundredth of a request then, and some intervals are shorter: what falls due
+ * within one is due at its end, and nothing is lost. */
+static void pacer_scattered_keeps_up_at_the_highest_rate(void **state)
+{
+    (void)state;
+    struct pacer pacer;
+    pacer_start(&pacer, 0, 0.0);
+    pacer_scatter(&pacer, 3);
+    pacer_set(&pacer, 0, UINT64_C(10000000) * 1000); /* RATE_PER_S_MAX */
+
+    uint64_t first = take_all(&pacer, 50 * NS_PER_MS);
+    pacer_set(&pacer, 50 * NS_PER_MS, UINT64_C(9000000) * 1000);
+    uint64_t second = take_all(&pacer, 100 * NS_PER_MS);
+
+    assert_in_range(first, 496500, 503500); /* 500,000 and five times its root */
+    assert_in_range(second, 446500, 453500);
+}
+
 static void pacer_scattered_draws_the_same_for_the_same_seed(void **state)
 {
     (void)state;
@@ -280,6 +298,7 @@ int main(void)
         cmocka_unit_test(pacer_at_the_lowest_rate_waits_a_thousand_seconds),
         cmocka_unit_test(pacer_four_staggered_quarters_are_one_whole),
         cmocka_unit_test(pacer_scattered_has_exponential_intervals),
+        cmocka_unit_test(pacer_scattered_keeps_up_at_the_highest_rate),
         cmocka_unit_test(pacer_scattered_draws_the_same_for_the_same_seed),
         cmocka_unit_test(pacer_scattered_carries_the_grown_part_over_a_change_of_rate),
     };
