@@ -214,13 +214,13 @@ class Case(unittest.TestCase):
                 return port
         raise AssertionError(f"{what} does not start\n{self.read(process.out)}\n{self.read(process.err)}")
 
-    def nginx(self, more=""):
+    def nginx(self, more="", connections=4000):
         """nginx with one page, stub_status and `more` locations: an independent ledger."""
         def start(port):
             self.write("nginx.conf", f"""
                 daemon off; master_process off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.log;
-                worker_rlimit_nofile 10000;
-                events {{ worker_connections 4000; }}
+                worker_rlimit_nofile {connections + 6000};
+                events {{ worker_connections {connections}; }}
                 http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 300s;
                   client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
                   fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;

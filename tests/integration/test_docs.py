@@ -33,6 +33,7 @@ class Docs(Case):
         if not os.path.exists(self.path("build")):
             os.mkdir(self.path("build"))
             os.symlink(os.path.dirname(BINARY), self.path("build/release"))
+            os.symlink(os.path.join(SOURCE, "tests"), self.path("tests"))
         script = self.write("block.sh", CLOBBER + block)
         return subprocess.run(["bash", "-eu", script], cwd=self.folder, capture_output=True, text=True, timeout=2 * PATIENCE_S,
                               check=False)
