@@ -495,7 +495,7 @@ static void judge_missing(const struct evidence *evidence, struct report *report
     say(report, "missed; %" PRIu64 " of %" PRIu64 " requests ended", ended(&report->ledger),
         report->plan->requests_total);
     if (report->ledger.not_started > 0)
-        say(report, ", %" PRIu64 " were not started", report->ledger.not_started);
+        say(report, ", %" PRIu64 " not started", report->ledger.not_started);
     say_limit(evidence, report);
 }
 

@@ -188,11 +188,39 @@ static void the_gate_counts_requests_at_the_rate_of_now(void **state)
     assert_int_equal(opens_after(1, 1, (uint64_t)1e10), 0);
 }
 
+static void those_without_an_index_wait_behind_and_get_theirs_in_order(void **state)
+{
+    (void)state;
+    struct backlog backlog = backlog_of(3, 1000, S);
+    push(&backlog, 1);
+    backlog_pop(&backlog);
+    push(&backlog, 2); /* so that the line goes round the end of its ring */
+    assert_true(backlog_push(&backlog, &(struct waiting){.due_ns = 3, .unnumbered = true}));
+    assert_true(backlog_push(&backlog, &(struct waiting){.due_ns = 4, .unnumbered = true}));
+
+    assert_int_equal(backlog_waiting(&backlog), 1);
+    assert_int_equal(backlog_pop(&backlog).due_ns, 2);
+    assert_int_equal(backlog_judge(&backlog, 5), BACKLOG_UNNUMBERED);
+    assert_int_equal(backlog_judge(&backlog, 3 * S), BACKLOG_DROP);
+    assert_int_equal(backlog_unnumbered(&backlog)->due_ns, 3);
+    backlog_number(&backlog, 77, true);
+    assert_int_equal(backlog_unnumbered(&backlog)->due_ns, 4);
+    assert_int_equal(backlog.own_late_count, 1);
+    assert_int_equal(backlog_judge(&backlog, 5), BACKLOG_START);
+    assert_int_equal(backlog_pop(&backlog).index, 77);
+    assert_int_equal(backlog.own_late_count, 0);
+    assert_int_equal(backlog_waiting(&backlog), 0);
+    backlog_pop(&backlog);
+    assert_null(backlog_unnumbered(&backlog));
+    backlog_done(&backlog);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_comes_first_round_and_round),
         cmocka_unit_test(a_full_one_takes_no_more),
+        cmocka_unit_test(those_without_an_index_wait_behind_and_get_theirs_in_order),
         cmocka_unit_test(what_we_took_late_ourselves_is_counted_while_it_waits),
         cmocka_unit_test(too_old_is_dropped_one_step_beyond_the_age),
         cmocka_unit_test(at_a_low_rate_two_intervals_are_waited),

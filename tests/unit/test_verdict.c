@@ -29,6 +29,9 @@ struct run {
     uint64_t p99_ms;           /* since the answer; the bound is below 20 ms; 0: 12 ms */
     uint64_t answer_failed;    /* of 55000 and these since the answer; the bound is below 0.5 % */
     uint64_t lag_ms, failed_status, connect_refused, local_ports, timed_out;
+    uint64_t total;       /* requests_total; 0: none */
+    uint64_t not_started; /* of them */
+    uint32_t agents_lost;
     double load;
     bool nothing_ok, unbalanced, threshold_fails, unseen; /* unseen: no tick saw anything */
     enum outcome outcome;
@@ -38,6 +41,30 @@ struct run {
 };
 
 static const struct run runs[] = {
+    {.name = "a_number_of_requests_that_all_ended_changes_no_verdict",
+     .total = 55010,
+     .failed_status = 10,
+     .outcome = OUTCOME_MET,
+     .says = "met;"},
+    {.name = "a_goal_is_missed_when_one_request_did_not_end",
+     .total = 55001,
+     .not_started = 1,
+     .outcome = OUTCOME_MISSED,
+     .exit_code = EXIT_MISSED,
+     .says = "missed; 55000 of 55001 requests ended, 1 not started; agents at"},
+    {.name = "a_lost_agent_is_why_requests_are_missing",
+     .total = 60000,
+     .agents_lost = 1,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_AGENTS,
+     .exit_code = EXIT_MISSED,
+     .says = "missed; 55000 of 60000 requests ended; the agents were the limit: 1 lost"},
+    {.name = "a_few_requests_may_be_over_before_a_tick_saw_them",
+     .goal = GOAL_CONCURRENCY,
+     .total = 55000,
+     .unseen = true,
+     .outcome = OUTCOME_MET,
+     .says = "met;"},
     {.name = "a_hold_at_its_goal_is_met",
      .load = 0.38,
      .outcome = OUTCOME_MET,
@@ -368,7 +395,8 @@ static void put_search(const struct run *run, struct plan *plan, struct report *
 
 static void reach(const struct run *run, struct report *report)
 {
-    struct plan plan = {.goal = run->goal, .tolerance = 0.01, .concurrency_max = 200};
+    struct plan plan = {
+        .goal = run->goal, .tolerance = 0.01, .concurrency_max = 200, .requests_total = run->total};
     plan.threshold_count = 1;
     plan.thresholds[0] = (struct threshold){.text = threshold_text,
                                             .metric = METRIC_LATENCY_QUANTILE,
@@ -388,6 +416,7 @@ static void reach(const struct run *run, struct report *report)
     report->counters.failed[FAILURE_LOCAL_PORTS] = run->local_ports;
     report->counters.timed_out = run->timed_out;
     report->ledger = report->counters;
+    report->ledger.not_started = run->not_started;
     fill(&report->kinds[SAMPLE_RESPONSE], (run->response_ms > 0 ? run->response_ms : 12) * MS);
     report->control.concurrency_final = run->final_workers > 0.0 ? run->final_workers : 50.0;
     fill(&report->kinds[SAMPLE_SERVICE], 12 * MS);
@@ -407,6 +436,7 @@ static void reach(const struct run *run, struct report *report)
         .flat_per_s_sum = run->saturated * throughput_per_s,
         .flat_workers_least = 64.0,
         .flat_workers_most = 310.0,
+        .agents_lost = run->agents_lost,
         .stage_count = 1,
         .stages = {{.goal_per_s = 1000.0, .throughput_per_s = throughput_per_s, .window_s = 55.0}},
     };
