@@ -180,6 +180,8 @@ static enum limit find_limit(const struct evidence *evidence, const struct repor
         return LIMIT_GENERATOR;
     if (most(evidence->saturated + evidence->at_maximum, all))
         return LIMIT_TARGET;
+    if (evidence->agents_lost > 0) /* what fell due for one before it was missed */
+        return LIMIT_AGENTS;
     if (errors_rate(counters) > 0.5)
         return counters->timed_out > counters_failed(counters) ? LIMIT_TARGET : LIMIT_ERRORS;
     if (counters->timed_out > 0)

@@ -22,6 +22,7 @@ struct run {
     double throughput_per_s; /* the goal is 1000/s; 0: 1000 */
     uint32_t short_ticks;    /* of 100; of these: */
     uint32_t undergranted, owners_bind, full, saturated, at_maximum;
+    uint32_t agents_lost;
     uint32_t answered_bounded; /* of the ticks that are not short */
     double answer_workers;     /* of a search that found one of 41200/s; 0: none */
     double final_workers;      /* 0: 50 */
@@ -31,7 +32,6 @@ struct run {
     uint64_t lag_ms, failed_status, connect_refused, local_ports, timed_out;
     uint64_t total;       /* requests_total; 0: none */
     uint64_t not_started; /* of them */
-    uint32_t agents_lost;
     double load;
     bool nothing_ok, unbalanced, threshold_fails, unseen; /* unseen: no tick saw anything */
     enum outcome outcome;
@@ -78,6 +78,22 @@ static const struct run runs[] = {
      .outcome = OUTCOME_MISSED,
      .exit_code = EXIT_MISSED,
      .says = "below the goal"},
+    {.name = "a_hold_that_misses_what_an_agent_took_along_names_the_agents",
+     .throughput_per_s = 989.0,
+     .short_ticks = 3,
+     .agents_lost = 1,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_AGENTS,
+     .exit_code = EXIT_MISSED,
+     .says = "the agents were the limit: 1 lost"},
+    {.name = "a_hold_of_a_saturated_target_blames_no_agent_that_died",
+     .throughput_per_s = 600.0,
+     .short_ticks = 90,
+     .saturated = 80,
+     .agents_lost = 1,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_TARGET,
+     .exit_code = EXIT_MISSED},
     {.name = "a_hold_above_its_goal_is_missed_and_nobody_was_the_limit",
      .throughput_per_s = 1100.0,
      .saturated = 100,
@@ -431,12 +447,12 @@ static void reach(const struct run *run, struct report *report)
         .full = run->full,
         .saturated = run->saturated,
         .at_maximum = run->at_maximum,
+        .agents_lost = run->agents_lost,
         .answered_bounded = run->answered_bounded,
         .flat_ticks = run->saturated,
         .flat_per_s_sum = run->saturated * throughput_per_s,
         .flat_workers_least = 64.0,
         .flat_workers_most = 310.0,
-        .agents_lost = run->agents_lost,
         .stage_count = 1,
         .stages = {{.goal_per_s = 1000.0, .throughput_per_s = throughput_per_s, .window_s = 55.0}},
     };
