@@ -24,6 +24,7 @@
 #define ERRORS_NEAR  0.97   /* of where there were too many: from here on, ... */
 #define ERRORS_CREEP 1.0002 /* ... 2 % in ten seconds, for the target may have changed */
 #define ERRORS_RELAX 1.0008 /* a tick: 5 % in six seconds */
+#define ALONE        1.0    /* worker: a request alone in flight waits for none of ours */
 #define QUIET_TICKS  7u     /* the window, and two on the way there and back */
 
 /** What the last few ticks say together. */
@@ -93,7 +94,7 @@ static void follow_latency(struct law_while *law, double bound_s, bool climbing,
     }
     if (!climbing)
         cap = fmin(cap, CAP_MOST * view.in_flight + 4.0);
-    law->latency_cap = fmax(cap, CAP_LEAST * view.in_flight);
+    law->latency_cap = fmax(fmax(cap, CAP_LEAST * view.in_flight), ALONE);
 }
 
 /** After a cut its own ticks have to fill the window, or the errors from before would cut again. */
@@ -112,6 +113,11 @@ static void follow_errors(struct law_while *law, double share_max, struct view v
         bool far = law->error_cap < ERRORS_NEAR * law->errors_from;
         law->error_cap *= far ? ERRORS_RELAX : ERRORS_CREEP;
     }
+}
+
+static bool is_near(const struct observation *seen, double least)
+{
+    return seen->in_flight_mean <= 1.05 * least;
 }
 
 void law_while_step(struct law_while *law, struct while_bounds bounds, double least, bool climbing,
@@ -136,10 +142,11 @@ void law_while_step(struct law_while *law, struct while_bounds bounds, double le
         follow_latency(law, bounds.latency_s, climbing, view);
     if (bounds.error_share_max < 1.0)
         follow_errors(law, bounds.error_share_max, view);
-    bool violated = (bounds.latency_s > 0.0 && view.quantile_s > bounds.latency_s) ||
-                    view.error_share > bounds.error_share_max;
-    bool at_least = seen->in_flight_mean <= 1.05 * least;
-    law->violated_ticks = violated && at_least ? law->violated_ticks + 1 : 0;
+    bool too_slow = bounds.latency_s > 0.0 && view.quantile_s > bounds.latency_s;
+    bool too_many_errors = view.error_share > bounds.error_share_max;
+    bool hopeless = (too_slow && is_near(seen, fmax(least, ALONE))) ||
+                    (too_many_errors && is_near(seen, least));
+    law->violated_ticks = hopeless ? law->violated_ticks + 1 : 0;
 }
 
 double law_while_cap(const struct law_while *law, double least, double most)

@@ -346,6 +346,21 @@ static void a_search_under_a_bound_out_of_reach_ends_at_the_fewest(void **state)
     assert_near(advice.concurrency, 1, 0);
 }
 
+static void a_search_under_a_bound_out_of_reach_needs_no_minimum_to_say_so(void **state)
+{
+    (void)state;
+    struct controller_config config = search;
+    config.goal = GOAL_MAXIMIZE_WHILE;
+    config.latency_bound_ns = 5e6; /* of 10 ms without a queue */
+    struct controller controller = {0};
+
+    struct control_advice advice = run_search(&config, &controller, -1, 100);
+
+    assert_int_equal(advice.status, CONTROL_BOUNDED);
+    assert_int_equal(advice.bound, CONTROL_BY_LATENCY);
+    assert_near(advice.concurrency, 1, 0);
+}
+
 static void rigid_pools_get_one_number_near_the_load(void **state)
 {
     (void)state;
@@ -414,6 +429,7 @@ int main(void)
         cmocka_unit_test(a_search_stopped_by_the_ceiling_says_so),
         cmocka_unit_test(a_search_under_a_bound_stays_under_it_and_names_it),
         cmocka_unit_test(a_search_under_a_bound_out_of_reach_ends_at_the_fewest),
+        cmocka_unit_test(a_search_under_a_bound_out_of_reach_needs_no_minimum_to_say_so),
         cmocka_unit_test(rigid_pools_get_one_number_near_the_load),
         cmocka_unit_test(advice_is_never_below_the_least_concurrency),
         cmocka_unit_test(the_same_history_gives_the_same_advice),
