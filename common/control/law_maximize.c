@@ -20,6 +20,7 @@
 
 /* Samples: */
 #define TRY_SAMPLES   3.0    /* of a level at first; then twice as many, where that leaves doubt */
+#define REVISIT_LEAST 0.06   /* of ln X between two visits: more is no slow spell */
 #define PERIOD_LEASTS 4.0    /* a sample takes a latency, at most so many of the least */
 #define NOISE_FEW     5.0    /* pairs: with fewer it is not known */
 #define NOISE_GAIN    0.08   /* a memory of a dozen pairs */
@@ -33,20 +34,25 @@
 #define ODD_MAX       3u     /* ... until there are so many in a row */
 
 /* While held: */
-#define HOLD_SAMPLES  80.0  /* eight seconds: probing costs half a percent of the answers */
-#define HELD_FEW      3.0   /* samples without which there is nothing to compare with */
-#define PROBE_STEP    0.10  /* of ln N: 2.5 times what is spare, so that a sharp knee shows */
-#define PROBE_FLAT    0.010 /* of ln X for the step: no knee here any more */
-#define PROBE_STEEP   0.090 /* of ln X for the step: far below the knee */
-#define PROBE_MOST    12.0  /* samples */
-#define CHANGE_DRIFT  0.5   /* sigmas: changes of one sigma and more are followed, ... */
-#define CHANGE_LIMIT  10.0  /* ... large ones after three samples; by chance once in 140 000 */
-#define CHANGE_CLIP   4.0   /* sigmas that one sample may claim: a pause of two is no change */
-#define CHANGE_SIGMA  0.012 /* of ln X at least: smaller changes are none */
-#define CHANGE_YOUNG  8.0   /* a reference of few samples is as uncertain as they are */
-#define FOLLOW_MOST   1.25  /* at a ceiling that moves: of where it was, search on */
-#define FOLLOW_MEMORY 20.0  /* samples */
-#define RANGE_MOVED   0.06  /* of the command, by a ceiling */
+#define HOLD_SAMPLES    80.0  /* eight seconds: probing costs half a percent of the answers */
+#define HELD_FEW        3.0   /* samples without which there is nothing to compare with */
+#define PROBE_STEP      0.10  /* of ln N: 2.5 times what is spare, so that a sharp knee shows */
+#define PROBE_FLAT      0.010 /* of ln X for the step: no knee here any more */
+#define PROBE_STEEP     0.090 /* of ln X for the step: far below the knee */
+#define PROBE_MOST      12.0  /* samples */
+#define CHANGE_DRIFT    0.5   /* sigmas: changes of one sigma and more are followed, ... */
+#define CHANGE_LIMIT    10.0  /* ... large ones after three samples; by chance once in 140 000 */
+#define CHANGE_CLIP     4.0   /* sigmas that one sample may claim: a pause of two is no change */
+#define CHANGE_SIGMA    0.012 /* of ln X at least: smaller changes are none */
+#define CHANGE_SLIGHT   0.10  /* of ln X: what others on the machine may take, now and then; ... */
+#define CHANGE_QUEUE    0.12  /* of ln W: ... with so long a queue, a rise needs no more workers */
+#define OUTDATED_SIGMAS 4.0   /* an answer above all that the search saw was seen too late, ... */
+#define OUTDATED_LEAST  0.03  /* ... clearly, ... */
+#define OUTDATED_UNTIL  20.0  /* ... if it is so from the first samples on */
+#define CHANGE_YOUNG    8.0   /* a reference of few samples is as uncertain as they are */
+#define FOLLOW_MOST     1.25  /* at a ceiling that moves: of where it was, search on */
+#define FOLLOW_MEMORY   20.0  /* samples */
+#define RANGE_MOVED     0.06  /* of the command, by a ceiling */
 
 static double clamp(double value, double least, double most)
 {
@@ -89,17 +95,17 @@ void law_maximize_start(struct law_maximize *law, double concurrency)
  * than before, they are less noisy by as much, until neighbours tell. */
 static void learn_noise(struct law_maximize *law, double throughput, double ended)
 {
-    if (law->noise_count < 1.0)
+    if (law->table.noise_pairs < 1.0)
         law->table.noise = 0.5 / fmax(ended, 1.0);
     if (law->here.samples >= 1.0) {
         double difference = throughput - law->before;
         double seen = fmin(0.5 * difference * difference, NOISE_JUMP * law->table.noise);
-        law->noise_count = fmin(law->noise_count + 1.0, NOISE_COUNT);
+        law->table.noise_pairs = fmin(law->table.noise_pairs + 1.0, NOISE_COUNT);
         law->table.noise +=
-            fmax(1.0 / (law->noise_count + 1.0), NOISE_GAIN) * (seen - law->table.noise);
-    } else if (law->noise_count >= 1.0 && throughput > law->before + NOISE_GREW) {
+            fmax(1.0 / (law->table.noise_pairs + 1.0), NOISE_GAIN) * (seen - law->table.noise);
+    } else if (law->table.noise_pairs >= 1.0 && throughput > law->before + NOISE_GREW) {
         law->table.noise *= exp(law->before - throughput);
-        law->noise_count = fmin(law->noise_count, NOISE_RELEARN);
+        law->table.noise_pairs = fmin(law->table.noise_pairs, NOISE_RELEARN);
     }
     law->table.noise = fmax(law->table.noise, NOISE_LEAST);
     law->before = throughput;
@@ -139,6 +145,7 @@ static void hold(struct law_maximize *law, double in_flight, const struct maximi
     law->phase = MAXIMIZE_HOLD;
     law->climbing = false;
     law->rise = law->fall = 0.0;
+    law->recent = (struct maximize_level){0};
     go(law, in_flight, range);
     law->answer = law->command;
 }
@@ -157,6 +164,8 @@ static void act_on_table(struct law_maximize *law, const struct maximize_range *
     if (plan.step == PLAN_DONE || plan.in_flight < least) {
         hold(law, plan.in_flight, range);
         law->held = (struct maximize_level){0};
+        law->best = law->table.levels[table_best(&law->table)];
+        law->found = -INFINITY;
         return;
     }
     if (plan.step == PLAN_TRY && !law->table.latency_known)
@@ -202,7 +211,7 @@ static bool is_free(const struct law_maximize *law, const struct maximize_level 
                     const struct maximize_level *high)
 {
     double error = 0.0; /* as long as nothing is known */
-    if (law->noise_count >= NOISE_FEW)
+    if (law->table.noise_pairs >= NOISE_FEW)
         error = sqrt(2.0 * law->table.noise) / (high->in_flight - low->in_flight);
     return level_slope(low, high) >= fmax(SLOPE_FREE, SLOPE_CLIMB + 2.0 * error);
 }
@@ -235,13 +244,28 @@ static void climb_step(struct law_maximize *law, struct maximize_sample sample,
     act_on_table(law, range);
 }
 
+/** Whether a level gives clearly more or less than on the visit before: the table is of the past.
+ */
+static bool is_another_target(const struct law_maximize *law, const struct maximize_level *before)
+{
+    double off = fabs(law->here.throughput - before->throughput);
+    return law->here.samples >= HELD_FEW && before->samples >= HELD_FEW && off > REVISIT_LEAST &&
+           off > ODD_SIGMAS * table_error(&law->table, &law->here, before);
+}
+
 /** One sample of a level below the highest one: three, or once more twice as many as before. */
 static void try_step(struct law_maximize *law, const struct maximize_range *range)
 {
     double before = 0.0;
     for (uint32_t i = 0; i < law->table.count; i++) {
-        if (fabs(law->table.levels[i].in_flight - law->here.in_flight) <= LEVEL_SAME)
-            before = fmax(before, law->table.levels[i].samples);
+        const struct maximize_level *level = &law->table.levels[i];
+        if (fabs(level->in_flight - law->here.in_flight) > LEVEL_SAME)
+            continue;
+        if (is_another_target(law, level)) {
+            restart(law, law->here, range);
+            return;
+        }
+        before = fmax(before, level->samples);
     }
     double enough = fmin(fmax(TRY_SAMPLES, 2.0 * before), PLAN_SAMPLES_MAX);
     if (law->here.samples < enough)
@@ -254,15 +278,35 @@ static void try_step(struct law_maximize *law, const struct maximize_range *rang
 
 /* Hold --------------------------------------------------------------------- */
 
-/** Page 1954. Returns whether throughput has changed for good. */
-static bool has_changed(struct law_maximize *law, double throughput)
+static double cusum(double sum, double sigmas)
+{
+    return fmax(0.0, sum + clamp(sigmas, -CHANGE_CLIP, CHANGE_CLIP) - CHANGE_DRIFT);
+}
+
+/** Page 1954: whether throughput has changed for good; then `recent` is what it is now. */
+static bool has_changed(struct law_maximize *law, struct maximize_sample sample)
 {
     double sigma = fmax(sqrt(law->table.noise), CHANGE_SIGMA);
     sigma *= sqrt(1.0 + CHANGE_YOUNG / law->held.samples);
-    double off = clamp((throughput - law->held.throughput) / sigma, -CHANGE_CLIP, CHANGE_CLIP);
-    law->rise = fmax(0.0, law->rise + off - CHANGE_DRIFT);
-    law->fall = fmax(0.0, law->fall - off - CHANGE_DRIFT);
+    double off = (sample.throughput - law->held.throughput) / sigma;
+    law->rise = cusum(law->rise, off);
+    law->fall = cusum(law->fall, -off);
+    if (law->rise == 0.0 && law->fall == 0.0)
+        law->recent = (struct maximize_level){0};
+    else
+        level_add(&law->recent, sample.in_flight, sample.throughput);
     return fmax(law->rise, law->fall) > CHANGE_LIMIT;
+}
+
+/** Whether the answer stands, though the target became a little slower, or faster while there is a
+ * queue that feeds it, or as fast again as it was. On a machine that others use that happens every
+ * few seconds, and a search among levels that are seen at different speeds goes astray. */
+static bool answer_stands(const struct law_maximize *law)
+{
+    double off = law->recent.throughput - law->held.throughput;
+    return fabs(off) < CHANGE_SLIGHT &&
+           (off < 0.0 || law->recent.throughput < law->found + CHANGE_SIGMA ||
+            table_has_queue(&law->table, &law->recent, CHANGE_QUEUE));
 }
 
 /** At a ceiling that moves there is no throughput to compare with; a ceiling that has gone far up
@@ -276,16 +320,34 @@ static void follow_step(struct law_maximize *law, struct maximize_sample sample,
         restart(law, level_of(sample), range);
 }
 
+/** Whether the answer gives more than the best level of the search did: then the target became
+ * faster in the middle of it, and no change will be seen any more. */
+static bool is_outdated(const struct law_maximize *law)
+{
+    double more = law->held.throughput - law->best.throughput;
+    return law->held.samples >= HELD_FEW && law->held.samples <= OUTDATED_UNTIL &&
+           more > OUTDATED_LEAST &&
+           more > OUTDATED_SIGMAS * table_error(&law->table, &law->held, &law->best) &&
+           (more >= CHANGE_SLIGHT || !table_has_queue(&law->table, &law->held, CHANGE_QUEUE));
+}
+
 static void watch_step(struct law_maximize *law, struct maximize_sample sample,
                        const struct maximize_range *range)
 {
-    if (law->held.samples >= HELD_FEW && has_changed(law, sample.throughput)) {
-        restart(law, level_of(sample), range);
-        return;
+    if (law->held.samples >= HELD_FEW && has_changed(law, sample)) {
+        if (!answer_stands(law)) {
+            restart(law, level_of(sample), range);
+            return;
+        }
+        law->found = fmax(law->found, law->held.throughput);
+        law->held = law->recent;
+        law->rise = law->fall = 0.0;
     }
     double off = fabs(sample.throughput - law->held.throughput);
     if (law->held.samples < HELD_FEW || off <= fmax(ODD_SIGMAS * sqrt(law->table.noise), ODD_LEAST))
         level_add(&law->held, sample.in_flight, sample.throughput);
+    if (is_outdated(law))
+        restart(law, law->held, range);
 }
 
 static void hold_step(struct law_maximize *law, struct maximize_sample sample,

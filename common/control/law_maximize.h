@@ -28,21 +28,23 @@ enum maximize_phase {
 /** Plain data; law_maximize_start() first. */
 struct law_maximize {
     enum maximize_phase phase;
-    double command;              /* workers to run */
-    double wanted;               /* the same without a ceiling */
-    struct maximize_table table; /* of this search */
-    uint32_t tries;              /* levels tried in this search */
-    struct maximize_level here;  /* what is being measured at `command` */
-    double here_ended;           /* requests that went into it */
-    struct maximize_level held;  /* the answer, as seen since it is held */
-    double answer;               /* workers, while held */
-    double walk;                 /* ln of the next step down where no level falls short yet */
-    bool climbing;               /* `command` is above all levels of the table */
-    bool stopped_short;          /* the answer is the ceiling: a climb would pay */
-    double noise_count;          /* pairs that went into it */
-    double before;               /* ln X of the last sample */
-    uint32_t odd;                /* samples in a row that do not fit the level */
-    double rise, fall;           /* two-sided CUSUM while held */
+    double command;               /* workers to run */
+    double wanted;                /* the same without a ceiling */
+    struct maximize_table table;  /* of this search */
+    uint32_t tries;               /* levels tried in this search */
+    struct maximize_level here;   /* what is being measured at `command` */
+    double here_ended;            /* requests that went into it */
+    struct maximize_level held;   /* the answer, as seen since it is held */
+    double answer;                /* workers, while held */
+    double walk;                  /* ln of the next step down where no level falls short yet */
+    bool climbing;                /* `command` is above all levels of the table */
+    bool stopped_short;           /* the answer is the ceiling: a climb would pay */
+    double before;                /* ln X of the last sample */
+    uint32_t odd;                 /* samples in a row that do not fit the level */
+    struct maximize_level best;   /* what the search saw of the most there is */
+    double found;                 /* ln X: the most that it was while this answer is held */
+    struct maximize_level recent; /* of the samples that speak for a change */
+    double rise, fall;            /* two-sided CUSUM while held */
     struct maximize_sampler sampler;
 };
 

@@ -30,7 +30,7 @@ static double clamp(double value, double least, double most)
 static struct maximize_plan climb(const struct maximize_table *table)
 {
     const struct maximize_level *top = table_top(table);
-    double step = table->latency_known ? RESTART : DOUBLE;
+    double step = table->again ? RESTART : DOUBLE;
     if (table->count > 1) {
         bool queue = table_has_queue(table, top, QUEUE_SEEN);
         step = level_slope(top - 1, top) >= SLOPE_FREE && !queue ? DOUBLE : STEADILY;

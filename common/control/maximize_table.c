@@ -85,5 +85,6 @@ bool table_has_queue(const struct maximize_table *table, const struct maximize_l
 void table_forget(struct maximize_table *table)
 {
     table->count = 0;
+    table->again = true;
     table->latency_ended = 0.0;
 }

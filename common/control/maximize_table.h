@@ -21,8 +21,10 @@ struct maximize_level {
 struct maximize_table {
     struct maximize_level levels[MAXIMIZE_LEVELS_MAX]; /* fewest workers first */
     uint32_t count;
-    double noise;   /* variance of ln X from sample to sample */
-    double latency; /* ln of the latency without a queue, as climbs have shown it */
+    bool again;         /* there was a search before */
+    double noise;       /* variance of ln X from sample to sample */
+    double noise_pairs; /* that went into it */
+    double latency;     /* ln of the latency without a queue, as climbs have shown it */
     bool latency_known;
     double latency_ended; /* requests that went into it in this search */
 };

@@ -83,15 +83,20 @@ static void sooner(const struct plant *plant, double *turn_s, double at_s)
         *turn_s = at_s;
 }
 
+static double pause_s(const struct plant_change *change)
+{
+    return change->kind == PLANT_SPELLS ? 0.5 * change->every_s : change->factor;
+}
+
 /** A pause that has passed gives way to its next, from which the pauses of a run do not depend on
- *  its load. Returns whether service stands. */
+ *  its load. Returns whether service stands, or is in a slow spell. */
 static bool pause_now(struct plant *plant, uint32_t index, double *turn_s)
 {
     const struct plant_change *change = &plant->changes[index];
     struct pause *pause = &plant->pauses[index];
     while (pause->to_s <= plant->now_s && pause->from_s < change->to_s) {
         pause->from_s += change->every_s * (0.6 + 0.8 * random_uniform(&plant->pause_random));
-        pause->to_s = pause->from_s + change->factor;
+        pause->to_s = pause->from_s + pause_s(change);
     }
     if (pause->from_s >= change->to_s)
         return false;
@@ -105,23 +110,24 @@ static void turn(struct plant *plant)
 {
     const struct plant_config *config = plant->config;
     double turn_s = INFINITY;
-    bool stands = false;
+    double speed = 1.0;
     for (uint32_t i = 0; i < PLANT_CHANGES_MAX; i++) {
         const struct plant_change *change = &plant->changes[i];
         if (change->kind == PLANT_SAME)
             continue;
         sooner(plant, &turn_s, change->from_s);
         sooner(plant, &turn_s, change->to_s);
-        if (change->kind == PLANT_PAUSES)
-            stands = pause_now(plant, i, &turn_s) || stands;
+        if (change->kind == PLANT_PAUSES && pause_now(plant, i, &turn_s))
+            speed = 0.0;
+        if (change->kind == PLANT_SPELLS && pause_now(plant, i, &turn_s))
+            speed *= change->factor;
         if (change->kind == PLANT_WARM_UP && plant->now_s >= change->from_s &&
             plant->now_s < change->to_s)
             sooner(plant, &turn_s, plant->now_s + WARM_UP_STEP_S);
     }
-    double speed =
-        factor(plant, PLANT_SPEED, plant->now_s) * factor(plant, PLANT_WARM_UP, plant->now_s);
+    speed *= factor(plant, PLANT_SPEED, plant->now_s) * factor(plant, PLANT_WARM_UP, plant->now_s);
     double servers = factor(plant, PLANT_SERVERS, plant->now_s);
-    plant->speed = stands ? 0.0 : speed;
+    plant->speed = speed;
     plant->servers = shared(plant) ? servers : round(servers * config->servers);
     plant->turn_s = turn_s;
     set_rate(plant);
@@ -136,12 +142,12 @@ static void begin_changes(struct plant *plant, double at_s)
         CHECK(change->kind == PLANT_SAME || change->to_s > change->from_s);
         change->from_s += at_s;
         change->to_s += at_s;
-        if (change->kind != PLANT_PAUSES)
+        if (change->kind != PLANT_PAUSES && change->kind != PLANT_SPELLS)
             continue;
         CHECK(change->every_s > 0.0);
         double first_s = change->every_s * random_uniform(&plant->pause_random);
         plant->pauses[i].from_s = change->from_s + first_s;
-        plant->pauses[i].to_s = plant->pauses[i].from_s + change->factor;
+        plant->pauses[i].to_s = plant->pauses[i].from_s + pause_s(change);
     }
     turn(plant);
 }

@@ -18,6 +18,7 @@ enum plant_change_kind {
     PLANT_SPEED,   /* of the service, times `factor` */
     PLANT_WARM_UP, /* the speed grows in a line from `factor` to 1 */
     PLANT_PAUSES,  /* all service stands still for `factor` seconds, about every `every_s` */
+    PLANT_SPELLS,  /* the speed times `factor`, for half of about every `every_s` */
 };
 
 struct plant_change {

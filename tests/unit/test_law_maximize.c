@@ -159,6 +159,45 @@ static void a_pause_of_two_ticks_changes_nothing(void **state)
     assert_near(law.answer, answer, 0);
 }
 
+/** On a machine that others use it goes on so for ever, and each search would find something else.
+ */
+static void a_target_that_is_a_little_slower_for_a_while_changes_nothing(void **state)
+{
+    (void)state;
+    struct line line = {0.01, 5000};
+    struct law_maximize law = started(1);
+    run(&law, &line, 1e6, 60);
+    double answer = law.answer;
+
+    for (int i = 0; i < 3; i++) {
+        line.capacity_per_s = 4700;
+        run(&law, &line, 1e6, 20);
+        assert_near(exp(law.held.throughput), 4700, 30);
+        assert_true(law_maximize_converged(&law, 0.02));
+        line.capacity_per_s = 5000;
+        run(&law, &line, 1e6, 20);
+        assert_near(exp(law.held.throughput), 5000, 30);
+    }
+
+    assert_near(law.answer, answer, 0);
+}
+
+/** What was seen before the change says nothing of what there is since. */
+static void a_target_that_grows_in_the_middle_of_a_search_is_searched_again(void **state)
+{
+    (void)state;
+    for (int from = 10; from <= 40; from += 2) {
+        struct line line = {0.01, 3000};
+        struct law_maximize law = started(1);
+        run(&law, &line, 1e6, from);
+
+        line.capacity_per_s = 5000;
+        run(&law, &line, 1e6, 120);
+
+        assert_near(law.answer, 51, 4);
+    }
+}
+
 static void nothing_that_ends_moves_nothing(void **state)
 {
     (void)state;
@@ -188,6 +227,8 @@ int main(void)
         cmocka_unit_test(capacity_that_halves_is_followed),
         cmocka_unit_test(latency_that_quadruples_and_returns_is_followed),
         cmocka_unit_test(a_pause_of_two_ticks_changes_nothing),
+        cmocka_unit_test(a_target_that_is_a_little_slower_for_a_while_changes_nothing),
+        cmocka_unit_test(a_target_that_grows_in_the_middle_of_a_search_is_searched_again),
         cmocka_unit_test(nothing_that_ends_moves_nothing),
     };
     return cmocka_run_group_tests_name("a knee is found", found, NULL, NULL) +

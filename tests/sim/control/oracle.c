@@ -13,7 +13,7 @@
 #define SWEEP_FACTOR  1.15
 #define SWEEP_WORKERS 20000.0
 
-/** The plant for good as it is at `at_s`. Pauses go on, for they are how it is. */
+/** The plant for good as it is at `at_s`. Pauses and spells go on, for they are how it is. */
 static struct fleet_config frozen(const struct fleet_config *fleet, double at_s)
 {
     struct fleet_config still = *fleet;
@@ -47,6 +47,7 @@ static struct fleet_config frozen(const struct fleet_config *fleet, double at_s)
             break;
         }
         case PLANT_PAUSES:
+        case PLANT_SPELLS:
             change.from_s = 0.0;
             change.to_s = FOREVER_S;
             still.plant.changes[i] = change;
@@ -60,7 +61,8 @@ static struct fleet_config frozen(const struct fleet_config *fleet, double at_s)
 static bool has_pauses(const struct fleet_config *fleet)
 {
     for (size_t i = 0; i < PLANT_CHANGES_MAX; i++) {
-        if (fleet->plant.changes[i].kind == PLANT_PAUSES)
+        enum plant_change_kind kind = fleet->plant.changes[i].kind;
+        if (kind == PLANT_PAUSES || kind == PLANT_SPELLS)
             return true;
     }
     return false;

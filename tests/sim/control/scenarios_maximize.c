@@ -57,6 +57,18 @@ static const struct scenario maximize[] = {
      .duration_s = 60,
      .tolerance = 0.05,
      .pieces = {{0, 83, 3978, true}}},
+    /* A plateau on a machine that others use too: for seconds at a time it is a twentieth slower,
+       which no average over a second can tell from fewer workers. */
+    {.name = "maximize slow spells",
+     .kind = GOAL_MAXIMIZE,
+     .fleet = {CLOSED, .plant = {.delay_s = 0.003,
+                                 .service_s = 0.001,
+                                 .servers = 8,
+                                 .spread = 0.6,
+                                 .changes = {{PLANT_SPELLS, 0, 60, 0.95, 4}}}},
+     .duration_s = 60,
+     .tolerance = 0.05,
+     .pieces = {{0, 36, 7818, true}}},
 };
 
 static const struct scenario bounded[] = {
