@@ -257,7 +257,7 @@ static const struct claims all[] = {
       MOST(workers_ratio, 1.25)}},
     {"while p99 < 50 ms, noisy",
      0,
-     {MANY_MOST(settle_ticks, 55), MANY_MOST(recovery_ticks, 28), LEAST(best_percent, 95),
+     {MANY_MOST(settle_ticks, 55), MANY_MOST(recovery_ticks, 20), LEAST(best_percent, 95),
       MOST(violated_percent, 2), MANY_MOST(violated_settled_percent, 2),
       MOST(workers_ratio, 1.35)}},
 };
