@@ -359,6 +359,12 @@ int command_agent(int count, char **arguments)
     case FLAGS_OK:
         break;
     }
+    for (uint32_t i = 0; i < options.plugin_count; i++) {
+        if (!plugin_load(options.plugins[i], &error)) {
+            fprintf(stderr, "clobber: %s\n", error.message);
+            return EXIT_USAGE;
+        }
+    }
     if (options.embedded)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody is left to hear a last word */
     else

@@ -4,6 +4,7 @@
 
 #include "agent/allow.h"
 #include "agent/engine.h"
+#include "agent/plugin.h"
 #include "agent/pool.h"
 #include "agent/sources.h"
 #include "common/base/flags.h"
@@ -18,6 +19,8 @@ struct agent_options {
     char name[NAME_BYTES_MAX + 1];
     struct allow allow;
     struct sources sources;
+    const char *plugins[PLUGINS_MAX]; /* paths */
+    uint32_t plugin_count;
     uint32_t max_concurrency;
     uint64_t max_rate_milli;
     uint64_t max_duration_ns; /* 0: none */

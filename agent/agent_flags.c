@@ -52,6 +52,15 @@ static bool take_source(void *context, const char *value, struct error *error)
     return sources_add(&((struct agent_options *)context)->sources, value, error);
 }
 
+static bool take_plugin(void *context, const char *value, struct error *error)
+{
+    struct agent_options *options = context;
+    if (options->plugin_count == PLUGINS_MAX)
+        return error_set(error, ERROR_USAGE, PLACE_NONE, "more than %u plugins", PLUGINS_MAX);
+    options->plugins[options->plugin_count++] = value;
+    return true;
+}
+
 static bool take_max_concurrency(void *context, const char *value, struct error *error)
 {
     return take_count(value, CONCURRENCY_MAX, &((struct agent_options *)context)->max_concurrency,
@@ -134,6 +143,8 @@ static const struct flag rows[] = {
      true},
     {"source", 0, "ADDRESS", "the kernel's choice",
      "connect from ADDRESS, ADDRESS-ADDRESS or a network, in turns", take_source, true},
+    {"plugin", 0, "FILE", "none", "a shared object that plans may name as their workload",
+     take_plugin, true},
     {"max-concurrency", 0, "N", "none", "requests in flight at most", take_max_concurrency, false},
     {"max-rate", 0, "RATE", "none", "requests per second at most", take_max_rate, false},
     {"max-duration", 0, "DURATION", "none", "a longer run is declined", take_max_duration, false},

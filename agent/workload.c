@@ -6,6 +6,7 @@
 
 static const struct workload *const rows[] = {
     &workload_http1,
+    &workload_plugin,
     &workload_redis,
     &workload_tcp,
 };

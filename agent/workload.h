@@ -77,6 +77,7 @@ struct workload {
 const struct workload *workload_find(const char *name);
 
 extern const struct workload workload_http1;
+extern const struct workload workload_plugin;
 extern const struct workload workload_redis;
 extern const struct workload workload_tcp;
 

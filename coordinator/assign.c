@@ -214,6 +214,17 @@ static void fill_http(const struct plan *plan, struct assignment *assignment)
         http->redirects_max > 0 || http->cookies || http->think_most_ns > 0 || http->streams > 0;
 }
 
+static struct assignment_bytes bytes_of(const char *text)
+{
+    return (struct assignment_bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static struct assignment_options options_of(const struct plan *plan)
+{
+    return (struct assignment_options){
+        .used = true, .plugin = bytes_of(plan->plugin), .text = bytes_of(plan->plugin_options)};
+}
+
 static void fill_data(const struct plan *plan, struct assignment *assignment,
                       uint8_t (*digests)[DIGEST_BYTES])
 {
@@ -244,11 +255,6 @@ static struct assignment_connection connection_of(const struct plan *plan)
                       connection.lifetime_ns > 0 || connection.requests_max > 0 ||
                       connection.resolve_every_ns > 0;
     return connection;
-}
-
-static struct assignment_bytes bytes_of(const char *text)
-{
-    return (struct assignment_bytes){(const uint8_t *)text, strlen(text)};
 }
 
 static void fill_tls(const struct plan *plan, struct assignment *assignment)
@@ -288,6 +294,10 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
     static const char *const workloads[] = {
         [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};
     snprintf(assignment.workload, sizeof assignment.workload, "%s", workloads[plan->scheme]);
+    if (plan->plugin[0] != '\0') {
+        snprintf(assignment.workload, sizeof assignment.workload, "plugin");
+        assignment.options = options_of(plan);
+    }
     snprintf(assignment.host, sizeof assignment.host, "%s", plan->host);
     uint8_t digests[DATA_FILES_MAX][DIGEST_BYTES];
     fill_data(plan, &assignment, digests);

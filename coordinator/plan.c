@@ -25,7 +25,7 @@ static bool is_known(const struct reading *reading, enum plan_when when)
     if (when == WHEN_HTTP || when == WHEN_HTTP2 || when == WHEN_TCP || when == WHEN_REDIS ||
         when == WHEN_BYTES || when == WHEN_TLS)
         return reading->target_known;
-    return when == WHEN_ALWAYS || reading->goal_known;
+    return when == WHEN_ALWAYS || when == WHEN_NO_PLUGIN || reading->goal_known;
 }
 
 /* The default is read as if the file had it: one reader, one truth. */
@@ -187,6 +187,7 @@ static bool fill_empty(struct plan *plan)
         &tls->authority_file, &tls->certificate_file,
         &tls->key_file,       &tls->authority,
         &tls->certificate,    &tls->key,
+        &plan->plugin,        &plan->plugin_options,
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         if (*texts[i] == NULL && (*texts[i] = calloc(1, 1)) == NULL)
@@ -407,5 +408,7 @@ void plan_destroy(struct plan *plan)
     free(plan->target_path);
     free(plan->headers);
     destroy_tls(&plan->tls_options);
+    free(plan->plugin);
+    free(plan->plugin_options);
     free(plan);
 }

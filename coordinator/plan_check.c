@@ -311,10 +311,21 @@ static void add_default_request(struct reading *reading, struct place place)
     if (plan->scheme == SCHEME_HTTP) {
         plan_put_text(reading, &request->method, "GET", strlen("GET"), place);
         plan_put_text(reading, &request->path, plan->target_path, strlen(plan->target_path), place);
+    } else if (plan->plugin != NULL) {
+        plan_put_text(reading, &request->name, plan->plugin, strlen(plan->plugin), place);
     } else if (plan->scheme == SCHEME_REDIS) {
         static const char ping[] = "*1\r\n$4\r\nPING\r\n";
         plan_put_text(reading, &request->send, ping, strlen(ping), place);
         request->send_bytes = sizeof ping - 1;
+    }
+}
+
+static void check_plugin(struct reading *reading, const struct node *root)
+{
+    const struct plan *plan = reading->plan;
+    if (plan->plugin_options != NULL && plan->plugin == NULL) {
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, NULL, "plugin"),
+                        "plugin.options without plugin.name; give the plugin that they are for");
     }
 }
 
@@ -424,6 +435,7 @@ void plan_check(struct reading *reading, const struct node *root)
     check_total(reading, root);
     check_fleet(reading, root);
     check_version(reading, root);
+    check_plugin(reading, root);
     plan_data_load(reading, root);
     check_connection(reading, root);
     plan_tls_load(reading, root);

@@ -140,6 +140,11 @@ static const struct plan_key keys[] = {
      .doc = "Whether each worker keeps the target's cookies and sends them back."},
     {.path = "http.think", .type = PLAN_SPAN, .when = WHEN_CONCURRENCY, .minimum = 0, .maximum = NS(3600), FIELD(plan, think),
      .preset_words = "none", .doc = "How long each worker waits after an answer. No request is in flight meanwhile, and no latency counts it."},
+    {.path = "plugin", .type = PLAN_MAP, .doc = "A workload from a shared object that each agent's owner allows: `--plugin FILE`, `<clobber/plugin.h>`."},
+    {.path = "plugin.name", .type = PLAN_TEXT, .when = WHEN_TCP, .minimum = 1, .maximum = NAME_BYTES_MAX, FIELD(plan, plugin),
+     .preset_words = "none", .doc = "As the plugin calls itself. It makes the requests, so that `requests` are left out."},
+    {.path = "plugin.options", .type = PLAN_TEXT, .when = WHEN_TCP, .minimum = 1, .maximum = 4096, FIELD(plan, plugin_options),
+     .preset_words = "none", .doc = "What to tell it, in its own words."},
     {.path = "vars", .type = PLAN_VARIABLES, .maximum = VARIABLES_MAX, FIELD(plan, variables),
      COUNTED_BY(plan, variable_count), .preset_words = "none", .doc = "Constants for templates: `{{ NAME }}`."},
     {.path = "data", .type = PLAN_NAMED, .maximum = DATA_FILES_MAX, FIELD(plan, data), COUNTED_BY(plan, data_count),
@@ -151,7 +156,7 @@ static const struct plan_key keys[] = {
      .doc = "Which row a request has, by its index over all agents: one after the other and again from the first, "
             "`random`, or `unique`: each row once, and the run ends with the last."},
 
-    {.path = "requests", .type = PLAN_LIST, .minimum = 1, .maximum = REQUEST_NAMES_MAX,
+    {.path = "requests", .type = PLAN_LIST, .when = WHEN_NO_PLUGIN, .minimum = 1, .maximum = REQUEST_NAMES_MAX,
      FIELD(plan, requests), COUNTED_BY(plan, request_count),
      .element = PLAN_MAP, .element_bytes = sizeof(struct plan_request),
      .preset_words = "one GET of the target's path; tcp: connect and close; redis: PING", .doc = "The mix."},
@@ -288,6 +293,8 @@ bool plan_key_applies(const struct plan_key *key, const struct plan *plan, bool 
         return plan->scheme != SCHEME_HTTP;
     case WHEN_TLS:
         return plan->tls;
+    case WHEN_NO_PLUGIN:
+        return plan->plugin == NULL || plan->plugin[0] == '\0';
     case WHEN_HOLD:
         return plan->goal == GOAL_HOLD;
     case WHEN_CONCURRENCY:
@@ -319,6 +326,8 @@ const char *plan_when_words(enum plan_when when)
         return "a tcp:// or redis:// target";
     case WHEN_TLS:
         return "an https://, tls:// or rediss:// target";
+    case WHEN_NO_PLUGIN:
+        return "a plan without plugin.name";
     case WHEN_HOLD:
         return "goal.hold";
     case WHEN_CONCURRENCY:

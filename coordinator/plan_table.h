@@ -48,6 +48,7 @@ enum plan_when {
     WHEN_REDIS,
     WHEN_BYTES, /* a target that takes bytes and gives bytes: tcp, redis */
     WHEN_TLS,
+    WHEN_NO_PLUGIN,
     WHEN_HOLD,
     WHEN_CONCURRENCY,
     WHEN_MAXIMIZE,

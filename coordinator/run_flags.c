@@ -59,6 +59,11 @@ static bool take_source(void *context, const char *value, struct error *error)
     return pass(context, "--source", value, error);
 }
 
+static bool take_plugin(void *context, const char *value, struct error *error)
+{
+    return pass(context, "--plugin", value, error);
+}
+
 static bool take_engine(void *context, const char *value, struct error *error)
 {
     return pass(context, "--engine", value, error);
@@ -273,6 +278,8 @@ static const struct flag run_rows[] = {
     {"lanes", 0, "N", "cores / agents, at least 1", "threads an agent", take_lanes, false},
     {"source", 0, "ADDRESS", "the kernel's choice",
      "connect from ADDRESS, ADDRESS-ADDRESS or a network, in turns", take_source, true},
+    {"plugin", 0, "FILE", "none", "a shared object that the plan names as its workload",
+     take_plugin, true},
     {"engine", 0, "ENGINE", "auto", "of the agents: auto, uring or epoll", take_engine, false},
     {"duration", 'd', "DURATION", "30s", "how long, warm-up included", take_for, false},
     {"rate", 'R', "RATE", NULL,

@@ -42,7 +42,7 @@ target_link_libraries(clobber_static INTERFACE m Threads::Threads)
 
 install(TARGETS clobber_shared clobber_static EXPORT clobber
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES common/include/clobber/clobber.h common/include/clobber/pool.h
+install(FILES common/include/clobber/clobber.h common/include/clobber/pool.h common/include/clobber/plugin.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/clobber)
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/clobber")
 install(EXPORT clobber NAMESPACE clobber:: FILE clobber-targets.cmake DESTINATION ${package})

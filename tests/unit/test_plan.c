@@ -473,6 +473,9 @@ static const struct {
      HEAD "goal: {maximize: throughput, while: [latency.p(99.9)<=20ms, 'errors.rate < 0.5%']}\n"
           "duration: 30s\n"},
     {"printed_plan_of_http_2_reads_back", HOLD "http: {version: 2, streams: 7}\n"},
+    {"printed_plan_of_a_plugin_reads_back",
+     "version: 1\ntarget: tcp://h:1\ngoal: {hold: 5/s}\nduration: 10s\n"
+     "plugin: {name: memcached, options: 'keys: 7'}\n"},
     {"printed_plan_of_redis_reads_back",
      "version: 1\ntarget: redis://h\ngoal: {hold: 5/s}\nduration: 10s\n"
      "requests: [{command: 'SET a \"b\\n\\\" é\"'}, {command: [GET, \"\", \"\\0\", null, true, "
