@@ -1,6 +1,7 @@
 #include "agent/layers.h"
 
 #include "agent/http2.h"
+#include "agent/pipeline.h"
 #include "agent/tls.h"
 
 #include <string.h>
@@ -48,6 +49,8 @@ bool layers_init(struct layers *layers, const struct assignment *assignment,
         return false;
     if (assignment->http.streams > 0)
         share(layers, &protocol_http2, assignment->http.streams);
+    if (assignment->options.pipeline > 1 && strcmp(assignment->workload, "redis") == 0)
+        share(layers, &protocol_pipeline, assignment->options.pipeline);
     return true;
 }
 

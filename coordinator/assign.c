@@ -294,6 +294,8 @@ bool assign_from_plan(const struct plan *plan, uint8_t *bytes, size_t *byte_coun
     static const char *const workloads[] = {
         [SCHEME_HTTP] = "http1", [SCHEME_TCP] = "tcp", [SCHEME_REDIS] = "redis"};
     snprintf(assignment.workload, sizeof assignment.workload, "%s", workloads[plan->scheme]);
+    if (plan->scheme == SCHEME_REDIS && plan->pipeline > 1)
+        assignment.options = (struct assignment_options){.used = true, .pipeline = plan->pipeline};
     if (plan->plugin[0] != '\0') {
         snprintf(assignment.workload, sizeof assignment.workload, "plugin");
         assignment.options = options_of(plan);

@@ -329,20 +329,36 @@ static void check_plugin(struct reading *reading, const struct node *root)
     }
 }
 
-static void check_version(struct reading *reading, const struct node *root)
+/* What bounds one worker's connection has no meaning where workers share it. */
+static void check_sharing(struct reading *reading, const struct node *root)
 {
     const struct plan *plan = reading->plan;
-    if (plan->http_version != HTTP_VERSION_2)
+    bool http2 = plan->scheme == SCHEME_HTTP && plan->http_version == HTTP_VERSION_2;
+    const char *sharing = http2                                                ? "http.version: 2"
+                          : plan->scheme == SCHEME_REDIS && plan->pipeline > 1 ? "redis.pipeline"
+                                                                               : NULL;
+    if (sharing == NULL)
         return;
     if (plan->connection_requests > 0 || plan->connection_age_ns > 0) {
         plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "http", "connection"),
-                        "http.connection bounds one worker's connection, and http.version: 2 "
-                        "shares them; leave one of them out");
+                        "http.connection bounds one worker's connection, and %s shares them; leave "
+                        "one of them out",
+                        sharing);
     }
-    if (!plan->keep_alive) {
+    if (http2 && !plan->keep_alive) {
         plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "http", "keep_alive"),
-                        "http.keep_alive is false, and http.version: 2 shares connections; leave "
-                        "one of them out");
+                        "http.keep_alive is false, and %s shares connections; leave one of them "
+                        "out",
+                        sharing);
+    }
+    for (uint32_t i = 0; i < plan->request_count; i++) {
+        if (!plan->requests[i].reconnect)
+            continue;
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, NULL, "requests"),
+                        "requests.reconnect makes connections, and %s shares them; leave one of "
+                        "them out",
+                        sharing);
+        break;
     }
 }
 
@@ -434,7 +450,7 @@ void plan_check(struct reading *reading, const struct node *root)
     check_time(reading, root);
     check_total(reading, root);
     check_fleet(reading, root);
-    check_version(reading, root);
+    check_sharing(reading, root);
     check_plugin(reading, root);
     plan_data_load(reading, root);
     check_connection(reading, root);

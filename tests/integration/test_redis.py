@@ -37,6 +37,25 @@ requests:
         self.assertEqual(requests["set"]["failed"] + requests["echo"]["failed"], 0)
         self.assertLessEqual(requests["get"]["failed"], counted["get"] * BUSY)
 
+    def test_a_pipeline_is_counted_by_redis_as_by_the_ledger(self):
+        redis = self.redis()
+        plan = self.write("plan.yaml", f"""
+version: 1
+target: redis://127.0.0.1:{redis.port}
+goal: {{concurrency: 40}}
+duration: 3s
+redis: {{pipeline: 16}}
+requests: [{{command: INCR n, weight: 3}}, {{command: LPUSH n x, name: wrong}}]
+""")
+        self.finish(self.clobber("run", plan, "--quiet", "--lanes", "1", "--out", self.path("out")), 3, 0)
+
+        result = self.result()
+        self.assert_balanced(result)
+        requests = {request["name"]: request for request in result["requests"]}
+        self.assertEqual(redis.calls("incr"), requests["INCR n"]["ok"])
+        self.assertEqual(redis.calls("lpush"), requests["wrong"]["failed"])
+        self.assertEqual(result["connections"]["opened"], 3)
+
 
 if __name__ == "__main__":
     unittest.main()

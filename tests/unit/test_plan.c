@@ -476,6 +476,8 @@ static const struct {
     {"printed_plan_of_a_plugin_reads_back",
      "version: 1\ntarget: tcp://h:1\ngoal: {hold: 5/s}\nduration: 10s\n"
      "plugin: {name: memcached, options: 'keys: 7'}\n"},
+    {"printed_plan_of_a_pipeline_reads_back",
+     "version: 1\ntarget: redis://h\ngoal: {hold: 5/s}\nduration: 10s\nredis: {pipeline: 7}\n"},
     {"printed_plan_of_redis_reads_back",
      "version: 1\ntarget: redis://h\ngoal: {hold: 5/s}\nduration: 10s\n"
      "requests: [{command: 'SET a \"b\\n\\\" é\"'}, {command: [GET, \"\", \"\\0\", null, true, "
