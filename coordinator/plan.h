@@ -148,8 +148,8 @@ struct plan {
     uint64_t resolve_every_ns;                          /* 0: once */
     char *headers; /* http.headers, "Name: value\r\n" each; every request has them already */
     bool keep_alive;
-    uint32_t pipeline;    /* redis.pipeline: requests on their way on one connection */
-    char *plugin; /* plugin.name; "": none */
+    uint32_t pipeline; /* redis.pipeline: requests on their way on one connection */
+    char *plugin;      /* plugin.name; "": none */
     char *plugin_options;
     enum http_version http_version;
     uint32_t streams;       /* http.streams: workers on a connection of HTTP/2 */
