@@ -148,8 +148,8 @@ static bool is_trailer_believed(const struct scene *scene)
 
 static bool is_list_word(const struct scene *scene)
 {
-    static const char *const odd[] = {"\t\r\n", "\t\n", ":\t",  ":,", ": ,",
-                                      ",,",     ", ,",  ", \t", ",\t"};
+    static const char *const odd[] = {"\t\r\n", "\t\n", ":\t", ":,",  ": ,", ",,",
+                                      ", ,",    ", \t", ",\t", ",\r", ",\n"};
     for (size_t i = 0; i < COUNT(odd); i++) {
         if (has(scene, odd[i]))
             return !we_refuse(scene);

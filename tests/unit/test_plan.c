@@ -772,10 +772,13 @@ static void every_key_of_the_table_stands_below_its_section(void **state)
 }
 
 /* docs/plan.md, read once. */
-static char *page(void)
+#define PLAN_PAGE CLOBBER_SOURCE_DIR "/docs/plan.md"
+#define HTTP_PAGE CLOBBER_SOURCE_DIR "/docs/http.md"
+
+static char *page(const char *path)
 {
     static char text[256 * 1024];
-    FILE *file = fopen(CLOBBER_SOURCE_DIR "/docs/plan.md", "re");
+    FILE *file = fopen(path, "re");
     assert_non_null(file);
     text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
@@ -787,7 +790,7 @@ static void reference_is_up_to_date(void **state)
 {
     (void)state;
     static const char begins[] = "<!-- reference begins -->\n";
-    char *begin = strstr(page(), begins);
+    char *begin = strstr(page(PLAN_PAGE), begins);
     assert_non_null(begin);
     begin += strlen(begins);
     char *end = strstr(begin, "<!-- reference ends -->\n");
@@ -805,12 +808,12 @@ static void reference_is_up_to_date(void **state)
     free(reference);
 }
 
-static void examples_of_the_page_are_good_plans(void **state)
+/* How many there are on the page. */
+static int read_examples(const char *path)
 {
-    (void)state;
     static const char fence[] = "```yaml\n";
     int count = 0;
-    for (char *begin = page(); (begin = strstr(begin, fence)) != NULL; count++) {
+    for (char *begin = page(path); (begin = strstr(begin, fence)) != NULL; count++) {
         begin += strlen(fence);
         char *end = strstr(begin, "```");
         assert_non_null(end);
@@ -818,7 +821,14 @@ static void examples_of_the_page_are_good_plans(void **state)
         plan_destroy(read_plan(begin));
         begin = end + 1;
     }
-    assert_int_equal(count, 7);
+    return count;
+}
+
+static void examples_of_the_pages_are_good_plans(void **state)
+{
+    (void)state;
+    assert_int_equal(read_examples(PLAN_PAGE), 7);
+    assert_int_equal(read_examples(HTTP_PAGE), 1);
 }
 
 int main(void)
@@ -845,7 +855,7 @@ int main(void)
         cmocka_unit_test(plan_is_loaded_from_a_file),
         cmocka_unit_test(every_key_of_the_table_stands_below_its_section),
         cmocka_unit_test(reference_is_up_to_date),
-        cmocka_unit_test(examples_of_the_page_are_good_plans),
+        cmocka_unit_test(examples_of_the_pages_are_good_plans),
     };
     struct CMUnitTest
         tests[COUNT(plain) + COUNT(threshold_cases) + COUNT(target_cases) + COUNT(printed)];
