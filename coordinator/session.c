@@ -403,12 +403,25 @@ static void tell_news(struct session *session, const struct steering_news *news)
                           units_show_duration(session->plan->stop_after_ns, text));
 }
 
+/* Once of each class: a word in the list of errors would leave people guessing. */
+static void explain_failures(struct session *session, const struct counters *total)
+{
+    static_assert(FAILURE_COUNT <= 32, "a bit each");
+    for (enum failure failure = 0; failure < FAILURE_COUNT; failure++) {
+        const char *sentence = failure_sentence(failure);
+        uint32_t bit = UINT32_C(1) << failure;
+        if (sentence == NULL || total->failed[failure] == 0 || (session->explained & bit) != 0)
+            continue;
+        session->explained |= bit;
+        session_say(session, failure_word(failure), "%s", sentence);
+    }
+}
+
 static void judge_target(struct session *session, uint64_t at_ns, const struct counters *total)
 {
-    uint64_t unconnected =
-        total->failed[FAILURE_CONNECT_REFUSED] + total->failed[FAILURE_CONNECT_FAILED];
+    explain_failures(session, total);
     uint64_t bad = counters_failed(total) + total->timed_out;
-    if (at_ns >= UNREACHABLE_NS && total->ok == 0 && bad > 0 && unconnected == bad)
+    if (at_ns >= UNREACHABLE_NS && total->ok == 0 && bad > 0 && counters_unconnected(total) == bad)
         session_break_off(session, RUN_UNREACHABLE, STOP_DRAIN, "nothing connected to the target");
 }
 

@@ -33,6 +33,7 @@ struct session {
     uint64_t seq_refused;    /* of messages to those who are not on the roster */
     uint32_t sample_ms;      /* between two samples of an agent; more when we fall behind */
     uint32_t punctual_ticks; /* in a row */
+    uint32_t explained;      /* classes of failure that were; a bit each */
     uint32_t parts_given;    /* of data files, since the last tick */
     struct observation seen;
     struct digest digest;           /* latencies of this tick, when the plan bounds them */

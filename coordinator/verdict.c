@@ -505,8 +505,7 @@ static void judge_missing(const struct evidence *evidence, struct report *report
 static bool unreachable(const struct report *report)
 {
     const struct counters *ledger = &report->ledger;
-    uint64_t unconnected =
-        ledger->failed[FAILURE_CONNECT_REFUSED] + ledger->failed[FAILURE_CONNECT_FAILED];
+    uint64_t unconnected = counters_unconnected(ledger);
     return ledger->ok == 0 && unconnected > 0 && unconnected == bad(ledger);
 }
 
@@ -515,8 +514,11 @@ static void judge_unreachable(struct report *report)
     report->outcome = OUTCOME_ABORTED;
     report->limit = LIMIT_TARGET;
     report->exit_code = EXIT_BROKEN_OFF;
-    say(report, "aborted; the target cannot be reached: none of %llu requests connected (%s)",
-        (unsigned long long)bad(&report->ledger), failure_word(commonest(&report->ledger)));
+    enum failure failure = commonest(&report->ledger);
+    const char *sentence = failure_sentence(failure);
+    say(report, "aborted; the target cannot be reached: none of %llu requests connected (%s%s%s)",
+        (unsigned long long)bad(&report->ledger), failure_word(failure),
+        sentence != NULL ? ": " : "", sentence != NULL ? sentence : "");
 }
 
 static void judge_broken(const struct evidence *evidence, struct report *report)

@@ -42,6 +42,15 @@ uint64_t counters_failed(const struct counters *counters)
     return failed;
 }
 
+uint64_t counters_unconnected(const struct counters *counters)
+{
+    uint64_t unconnected =
+        counters->failed[FAILURE_CONNECT_REFUSED] + counters->failed[FAILURE_CONNECT_FAILED];
+    for (size_t i = FAILURE_TLS_ISSUER; i <= FAILURE_TLS_HANDSHAKE; i++)
+        unconnected += counters->failed[i];
+    return unconnected;
+}
+
 static uint64_t ended(const struct counters *counters)
 {
     return counters->ok + counters_failed(counters) + counters->timed_out;

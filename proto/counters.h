@@ -35,6 +35,8 @@ struct counters {
 
 /** Sum of all classes. */
 uint64_t counters_failed(const struct counters *counters);
+/** Of these, those in whose classes no connection came about. */
+uint64_t counters_unconnected(const struct counters *counters);
 /** started - ok - failed - timed_out. */
 uint64_t counters_in_flight(const struct counters *counters);
 void counters_add(struct counters *counters, const struct counters *other);

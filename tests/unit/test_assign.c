@@ -83,6 +83,26 @@ static void assignment_says_all_that_an_agent_needs(void **state)
     assert_int_equal(assignment.requests[0].expect_status, 204);
 }
 
+static void tls_is_asked_for_by_the_scheme_and_travels_with_its_options(void **state)
+{
+    (void)state;
+    struct assignment plain = assign(HOLD);
+    assert_false(plain.tls.used);
+
+    struct assignment assignment =
+        assign("version: 1\ntarget: https://a.example\ngoal: {hold: 1/s}\nduration: 60s\n"
+               "http: {tls: {server_name: b.example, resumption: false}}\n");
+
+    assert_true(assignment.tls.used);
+    assert_true(assignment.tls.verify);
+    assert_false(assignment.tls.resumption);
+    assert_int_equal(assignment.tls.server_name.count, 9);
+    assert_memory_equal(assignment.tls.server_name.bytes, "b.example", 9);
+    assert_int_equal(assignment.tls.key.count, 0);
+    assert_int_equal(assignment.port, 443);
+    assert_bytes(&assignment, 0, "GET / HTTP/1.1\r\nHost: a.example\r\n" USER "\r\n");
+}
+
 static void expectations_travel_one_by_one(void **state)
 {
     (void)state;
@@ -264,6 +284,7 @@ int main(void)
     static const struct CMUnitTest plain[] = {
         cmocka_unit_test(limits_of_connections_travel_in_their_section),
         cmocka_unit_test(assignment_says_all_that_an_agent_needs),
+        cmocka_unit_test(tls_is_asked_for_by_the_scheme_and_travels_with_its_options),
         cmocka_unit_test(expectations_travel_one_by_one),
         cmocka_unit_test(arrivals_are_open_for_an_open_hold_alone),
         cmocka_unit_test(stages_make_phases_and_the_largest_rate),

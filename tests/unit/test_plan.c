@@ -24,6 +24,9 @@ static struct plan_errors errors;
 static struct shelf_file shelf[] = {
     {"users.csv", "id,name\n1,ann\n2,bob\n"},
     {"payload.json", "{\"id\": {{ users.id }}}\n"},
+    {"ca.pem", "-----BEGIN CERTIFICATE-----\n"},
+    {"ours.pem", "-----BEGIN CERTIFICATE-----\n"},
+    {"ours.key", "-----BEGIN PRIVATE KEY-----\nsecret\n"},
     {NULL, NULL},
 };
 
@@ -400,6 +403,13 @@ static void assert_same_plan(const struct plan *a, const struct plan *b)
     assert_int_equal(a->connection_requests, b->connection_requests);
     assert_int_equal(a->resolve_every_ns, b->resolve_every_ns);
     assert_int_equal(a->keep_alive, b->keep_alive);
+    assert_int_equal(a->tls, b->tls);
+    assert_int_equal(a->tls_options.verify, b->tls_options.verify);
+    assert_int_equal(a->tls_options.resumption, b->tls_options.resumption);
+    assert_string_equal(a->tls_options.server_name, b->tls_options.server_name);
+    assert_string_equal(a->tls_options.authority, b->tls_options.authority);
+    assert_string_equal(a->tls_options.certificate, b->tls_options.certificate);
+    assert_string_equal(a->tls_options.key, b->tls_options.key);
     assert_int_equal(a->redirects_max, b->redirects_max);
     assert_int_equal(a->cookies, b->cookies);
     assert_memory_equal(&a->think, &b->think, sizeof a->think);
@@ -452,6 +462,10 @@ static const struct {
     const char *name, *text;
 } printed[] = {
     {"printed_plan_of_defaults_reads_back", HOLD},
+    {"printed_plan_with_tls_reads_back",
+     "version: 1\ntarget: https://a.example/x\ngoal: {hold: 1/s}\nduration: 60s\n"
+     "http: {tls: {ca: ca.pem, certificate: ours.pem, key: ours.key, server_name: b.example, "
+     "resumption: false}}\n"},
     {"printed_plan_with_common_headers_reads_back",
      HOLD "http: {headers: {A: '1', B: ''}, keep_alive: false}\n"
           "requests: [{get: /, headers: {b: x, C: \"d: e\"}}, {put: /y, body: ''}]\n"},
@@ -827,7 +841,7 @@ static int read_examples(const char *path)
 static void examples_of_the_pages_are_good_plans(void **state)
 {
     (void)state;
-    assert_int_equal(read_examples(PLAN_PAGE), 7);
+    assert_int_equal(read_examples(PLAN_PAGE), 8);
     assert_int_equal(read_examples(HTTP_PAGE), 1);
 }
 

@@ -1,6 +1,7 @@
 #include "proto/sample.h"
 
 #include "common/base/check.h"
+#include "proto/wire.h"
 #include "tests/support/guard.h"
 
 #include <setjmp.h>
@@ -171,6 +172,31 @@ static void bytes_are_judged(void **state)
         fail_msg("\"%s\" lacks \"%s\"", error.message, row->sentence);
 }
 
+/* In the first version SAMPLE_REQUEST was 5, and is so for ever. */
+static void a_kind_that_grew_since_has_the_next_number(void **state)
+{
+    (void)state;
+    static const uint8_t one[] = {1};
+    static struct sample sample, decoded;
+    sample = (struct sample){.parts = 1, .histogram_count = 2};
+    sample.histograms[0] = (struct sample_histogram){SAMPLE_REQUEST, 0, one, sizeof one};
+    sample.histograms[1] = (struct sample_histogram){SAMPLE_TLS, 0, one, sizeof one};
+    uint8_t bytes[256];
+    struct wire_writer writer;
+    struct wire_reader reader;
+    struct error error = {0};
+    wire_writer_init(&writer, bytes, sizeof bytes);
+    sample_encode(&sample, &writer);
+    assert_true(wire_reader_init(&reader, bytes, writer.length, &error));
+
+    assert_true(sample_decode(&reader, &decoded, &error));
+
+    static const uint8_t end[] = {0x92, 0x93, 5, 0, 0xc4, 1, 1, 0x93, 6, 0, 0xc4, 1, 1};
+    assert_int_equal(decoded.histograms[0].kind, SAMPLE_REQUEST);
+    assert_int_equal(decoded.histograms[1].kind, SAMPLE_TLS);
+    assert_memory_equal(bytes + writer.length - sizeof end, end, sizeof end);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_hundred_values_take_a_few_bytes_each),
         cmocka_unit_test(the_fullest_histogram_fits_its_bound),
         cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(a_kind_that_grew_since_has_the_next_number),
     };
     struct CMUnitTest rows[COUNT(bytes_cases)];
     for (size_t i = 0; i < COUNT(bytes_cases); i++) {

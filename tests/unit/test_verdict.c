@@ -29,7 +29,7 @@ struct run {
     uint64_t response_ms;      /* after the warm-up; 0: 12 ms */
     uint64_t p99_ms;           /* since the answer; the bound is below 20 ms; 0: 12 ms */
     uint64_t answer_failed;    /* of 55000 and these since the answer; the bound is below 0.5 % */
-    uint64_t lag_ms, failed_status, connect_refused, local_ports, timed_out;
+    uint64_t lag_ms, failed_status, connect_refused, tls_expired, local_ports, timed_out;
     uint64_t total;       /* requests_total; 0: none */
     uint64_t not_started; /* of them */
     double load;
@@ -209,6 +209,14 @@ static const struct run runs[] = {
      .limit = LIMIT_TARGET,
      .exit_code = EXIT_BROKEN_OFF,
      .says = "connect_refused"},
+    {.name = "a_target_whose_certificate_is_refused_is_unreachable_and_told_why",
+     .throughput_per_s = 1000.0,
+     .nothing_ok = true,
+     .tls_expired = 55000,
+     .outcome = OUTCOME_ABORTED,
+     .limit = LIMIT_TARGET,
+     .exit_code = EXIT_BROKEN_OFF,
+     .says = "(tls_expired: the target's certificate has expired"},
     {.name = "a_ledger_that_does_not_balance_is_not_to_be_trusted",
      .unbalanced = true,
      .outcome = OUTCOME_MET,
@@ -429,6 +437,7 @@ static void reach(const struct run *run, struct report *report)
     report->counters.ok = run->nothing_ok ? 0 : 55000;
     report->counters.failed[FAILURE_STATUS] = run->failed_status;
     report->counters.failed[FAILURE_CONNECT_REFUSED] = run->connect_refused;
+    report->counters.failed[FAILURE_TLS_EXPIRED] = run->tls_expired;
     report->counters.failed[FAILURE_LOCAL_PORTS] = run->local_ports;
     report->counters.timed_out = run->timed_out;
     report->ledger = report->counters;
