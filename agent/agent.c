@@ -2,6 +2,7 @@
 
 #include "agent/member.h"
 #include "agent/reach.h"
+#include "agent/resolver.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/loop.h"
@@ -39,7 +40,8 @@ struct agent {
     /* One incarnation; NULL between two. */
     struct channel *channel;
     struct member *member;
-    struct reach reach; /* of the target */
+    struct reach reach;        /* of the target */
+    struct resolver *resolver; /* NULL: nobody asked for it to be looked up again */
     struct pool *pool;
     uint64_t rejoin_ns; /* when the next one begins */
     uint64_t beat_ns;   /* when the next tick of ours is due */
@@ -98,22 +100,44 @@ static const struct engine_driver *choose_engine(enum engine_choice choice, stru
     return driver;
 }
 
+static bool has_source(const struct sources *sources, const struct address *target,
+                       struct error *error)
+{
+    int family = target->as.any.sa_family;
+    char text[ADDRESS_TEXT_BYTES];
+    if (sources->range_count == 0 || family == AF_UNIX || sources_count(sources, family) > 0)
+        return true;
+    return error_set(error, ERROR_LIMIT, PLACE_NONE,
+                     "--source names no %s address, and the target is %s",
+                     family == AF_INET ? "IPv4" : "IPv6", net_address_text(target, text));
+}
+
 /* The target's address, and that connections can go there from where the owner wants them to. */
 static bool agent_reach(struct agent *agent, const struct assignment *assignment,
                         struct error *error)
 {
     const struct agent_options *options = agent->options;
-    if (!reach_target(&options->allow, assignment, &agent->reach.address, error))
-        return false;
     agent->reach.sources = &options->sources;
-    int family = agent->reach.address.as.any.sa_family;
+    return reach_target(&options->allow, assignment, &agent->reach.address, error) &&
+           has_source(&options->sources, &agent->reach.address, error);
+}
+
+/* A name server that is silent, or points where the owner allows nothing, changes nothing. */
+static void agent_follow(struct agent *agent)
+{
+    struct address moved;
+    struct error error = {0};
     char text[ADDRESS_TEXT_BYTES];
-    if (options->sources.range_count == 0 || family == AF_UNIX ||
-        sources_count(&options->sources, family) > 0)
-        return true;
-    return error_set(
-        error, ERROR_LIMIT, PLACE_NONE, "--source names no %s address, and the target is %s",
-        family == AF_INET ? "IPv4" : "IPv6", net_address_text(&agent->reach.address, text));
+    enum resolver_news news = resolver_take(agent->resolver, &moved, &error);
+    if (news == RESOLVER_MOVED && !has_source(&agent->options->sources, &moved, &error))
+        news = RESOLVER_FAILED;
+    if (news == RESOLVER_FAILED)
+        log_line(LOG_INFO, "the target stays where it was: %s", error.message);
+    if (news != RESOLVER_MOVED)
+        return;
+    log_line(LOG_INFO, "the target is %s from now on", net_address_text(&moved, text));
+    agent->reach.address = moved;
+    pool_move(agent->pool, &moved);
 }
 
 /* A pool for the assignment, or why not. */
@@ -128,6 +152,14 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
         if (driver != NULL)
             agent->pool =
                 pool_create(assignment, &agent->reach, agent->options->lanes, driver, &error);
+    }
+    if (agent->pool != NULL && assignment->connection.resolve_every_ns > 0) {
+        agent->resolver =
+            resolver_create(&agent->options->allow, assignment, &agent->reach.address, &error);
+        if (agent->resolver == NULL) {
+            pool_destroy(agent->pool);
+            agent->pool = NULL;
+        }
     }
     if (agent->pool == NULL) {
         snprintf(decline->sentence, sizeof decline->sentence, "%.*s", (int)NAME_BYTES_MAX,
@@ -145,6 +177,8 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
 
 static void agent_leave(struct agent *agent)
 {
+    resolver_destroy(agent->resolver);
+    agent->resolver = NULL;
     pool_destroy(agent->pool);
     agent->pool = NULL;
     member_destroy(agent->member);
@@ -281,6 +315,8 @@ static void agent_tick(void *context, uint64_t now_ns)
     struct agent *agent = context;
     if (agent->member == NULL && now_ns >= agent->rejoin_ns)
         agent_rejoin(agent);
+    if (agent->resolver != NULL)
+        agent_follow(agent);
     if (agent->member != NULL)
         agent_receive(agent, now_ns);
     if (agent->member == NULL || now_ns < agent->beat_ns)

@@ -89,6 +89,10 @@ static const char *network_text(struct bits bits, uint32_t prefix_bits, uint16_t
 
 static const char *rule_text(const struct allow_rule *rule, char *text, size_t text_bytes)
 {
+    if (rule->local) {
+        snprintf(text, text_bytes, "unix:%s", rule->host);
+        return text;
+    }
     if (rule->network.bytes > 0)
         return network_text(address_bits(&rule->network), rule->prefix_bits, rule->port, text,
                             text_bytes);
@@ -104,7 +108,7 @@ static bool refuse(const char *text, struct error *error)
     char shown[128];
     return error_set(error, ERROR_USAGE, PLACE_NONE,
                      "'%s' is no target; give HOST[:PORT] such as shop.example:443 or [::1]:80, "
-                     "or a network such as 10.0.0.0/8",
+                     "a network such as 10.0.0.0/8, or unix:/PATH",
                      units_show_outside(text, shown, sizeof shown));
 }
 
@@ -203,6 +207,27 @@ static bool host_read(const char *text, struct allow_rule *rule, struct error *e
     return true;
 }
 
+static bool local_read(const char *text, const char *path, struct allow_rule *rule,
+                       struct error *error)
+{
+    struct allow_rule read = {.local = true};
+    struct address address;
+    if (path[0] != '/' || !net_local_address(path, &address, NULL))
+        return refuse(text, error);
+    snprintf(read.host, sizeof read.host, "%s", path);
+    *rule = read;
+    return true;
+}
+
+static bool rule_read(const char *text, struct allow_rule *rule, struct error *error)
+{
+    static const char local[] = "unix:";
+    if (strncmp(text, local, strlen(local)) == 0)
+        return local_read(text, text + strlen(local), rule, error);
+    const char *slash = strchr(text, '/');
+    return slash != NULL ? network_read(text, slash, rule, error) : host_read(text, rule, error);
+}
+
 bool allow_add(struct allow *allow, const char *text, struct error *error)
 {
     CHECK(allow->count <= ALLOW_RULES_MAX);
@@ -210,10 +235,7 @@ bool allow_add(struct allow *allow, const char *text, struct error *error)
         return error_set(error, ERROR_USAGE, PLACE_NONE,
                          "more than %u targets are allowed; give a network instead",
                          ALLOW_RULES_MAX);
-    const char *slash = strchr(text, '/');
-    struct allow_rule *rule = &allow->rules[allow->count];
-    bool is_fine =
-        slash != NULL ? network_read(text, slash, rule, error) : host_read(text, rule, error);
+    bool is_fine = rule_read(text, &allow->rules[allow->count], error);
     allow->count += is_fine;
     return is_fine;
 }
@@ -237,17 +259,34 @@ static bool same_name(const char *rule_host, const char *host)
 static bool rule_matches(const struct allow_rule *rule, const char *host,
                          const struct address *address)
 {
-    if (rule->port != 0 && rule->port != address_port(address))
+    if (rule->local || (rule->port != 0 && rule->port != address_port(address)))
         return false;
     if (rule->network.bytes == 0)
         return same_name(rule->host, host);
     return network_has(address_bits(&rule->network), rule->prefix_bits, address_bits(address));
 }
 
+/* Nothing is resolved and nothing is implied: the same path, letter by letter. */
+static bool check_local(const struct allow *allow, const struct address *address,
+                        struct error *error)
+{
+    for (uint32_t i = 0; i < allow->count; i++) {
+        if (allow->rules[i].local && strcmp(allow->rules[i].host, address->as.local.sun_path) == 0)
+            return true;
+    }
+    char where[ADDRESS_TEXT_BYTES];
+    net_address_text(address, where);
+    return error_set(error, ERROR_LIMIT, PLACE_NONE,
+                     "target %s is not allowed by this agent's owner; --allow %s would", where,
+                     where);
+}
+
 bool allow_check(const struct allow *allow, const char *host, const struct address *address,
                  struct error *error)
 {
     CHECK(allow->count <= ALLOW_RULES_MAX);
+    if (address->as.any.sa_family == AF_UNIX)
+        return check_local(allow, address, error);
     CHECK(address->as.any.sa_family == AF_INET || address->as.any.sa_family == AF_INET6);
     char shown[128], where[ADDRESS_TEXT_BYTES];
     if (is_link_local(address_bits(address)))

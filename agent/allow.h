@@ -1,5 +1,7 @@
 /** The owner's ceilings: which targets an agent may load. Pure but for allow_add's parsing.
- *  Nothing said: loopback only. 169.254/16 and fe80::/10 are always denied. */
+ *  Nothing said: loopback only. 169.254/16 and fe80::/10 are always denied, and a Unix socket is
+ *  loaded only where its very path was allowed: behind some of them (docker.sock) is all of the
+ *  machine. */
 #ifndef CLOBBER_AGENT_ALLOW_H
 #define CLOBBER_AGENT_ALLOW_H
 
@@ -14,7 +16,8 @@
 #define ALLOW_TEXT_BYTES      (ALLOW_RULES_MAX * ALLOW_RULE_TEXT_BYTES)
 
 struct allow_rule {
-    char host[256];         /* a name, or "" for a network */
+    char host[256];         /* a name, the path of a Unix socket, or "" for a network */
+    bool local;             /* a Unix socket */
     uint16_t port;          /* 0: any */
     struct address network; /* bytes 0: a name */
     uint32_t prefix_bits;
@@ -26,8 +29,8 @@ struct allow {
     struct allow_rule rules[ALLOW_RULES_MAX];
 };
 
-/** Adds "HOST[:PORT]" or "CIDR". Names are kept in small letters; a network with bits set beyond
- * its prefix is refused. False: ERROR_USAGE, nothing added. */
+/** Adds "HOST[:PORT]", "CIDR" or "unix:/PATH". Names are kept in small letters; a network with bits
+ * set beyond its prefix is refused. False: ERROR_USAGE, nothing added. */
 bool allow_add(struct allow *allow, const char *text, struct error *error);
 /** Whether the target that the plan calls `host`, resolved to `address`, may be loaded. A rule that
  * is a name allows whatever the name resolves to; once anything is allowed, loopback is no longer

@@ -22,6 +22,8 @@ struct mail {
     bool set, drain, end, ask, histograms;
     struct pool_setpoint setpoint;
     uint64_t set_ns, drain_ns, deadline_ns;
+    bool move;
+    struct address address;
 };
 
 struct lane {
@@ -166,6 +168,8 @@ static void take_mail(struct lane *lane)
         foreman_set(&lane->foreman, &mail.setpoint, mail.set_ns);
         widen_window(lane, lane->foreman.crew.phase);
     }
+    if (mail.move)
+        crew_move(&lane->foreman.crew, &mail.address);
     if (mail.drain)
         foreman_drain(&lane->foreman, mail.drain_ns, mail.deadline_ns);
     lane->ending = mail.end;
@@ -300,6 +304,14 @@ void lane_set(struct lane *lane, const struct pool_setpoint *setpoint, uint64_t 
     mail->set = true;
     mail->setpoint = *setpoint;
     mail->set_ns = at_ns;
+    send_mail(lane);
+}
+
+void lane_move(struct lane *lane, const struct address *address)
+{
+    struct mail *mail = open_mail(lane);
+    mail->move = true;
+    mail->address = *address;
     send_mail(lane);
 }
 

@@ -17,6 +17,7 @@
 struct lane;
 struct numbers;
 struct reach;
+struct address;
 
 /** What a lane is made of. All borrowed for its life. */
 struct lane_plan {
@@ -39,6 +40,8 @@ void lane_destroy(struct lane *lane);
 
 /** A new level, its own share, from `at_ns` on; the newest counts. */
 void lane_set(struct lane *lane, const struct pool_setpoint *setpoint, uint64_t at_ns);
+/** As pool_move(). */
+void lane_move(struct lane *lane, const struct address *address);
 /** As pool_drain(). */
 void lane_drain(struct lane *lane, uint64_t at_ns, uint64_t deadline_ns);
 

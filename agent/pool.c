@@ -195,6 +195,12 @@ void pool_set(struct pool *pool, const struct pool_setpoint *setpoint)
     share_out(pool);
 }
 
+void pool_move(struct pool *pool, const struct address *address)
+{
+    for (uint32_t i = 0; i < pool->lane_count; i++)
+        lane_move(pool->lanes[i], address);
+}
+
 void pool_drain(struct pool *pool, uint64_t deadline_ns)
 {
     pool->draining = true;

@@ -14,6 +14,7 @@
 struct pool;
 struct engine_driver;
 struct reach;
+struct address;
 
 /** What one agent runs. Plain data. */
 struct pool_setpoint {
@@ -36,6 +37,8 @@ void pool_destroy(struct pool *pool);
 
 /** A new level for all lanes together. */
 void pool_set(struct pool *pool, const struct pool_setpoint *setpoint);
+/** The target has moved: connections that begin from now on go to `address`. */
+void pool_move(struct pool *pool, const struct address *address);
 /** Nothing starts any more; what is in flight may end until `deadline_ns`, then it is cut. The
  * backlog becomes not_started. When all is done, the meters are idle. */
 void pool_drain(struct pool *pool, uint64_t deadline_ns);

@@ -20,11 +20,29 @@ static bool accepts(const struct address *address)
     return connected;
 }
 
+/* A Unix socket has one address. The path is borrowed from the assignment, without a NUL. */
+static bool reach_local(const struct allow *allow, const struct assignment_bytes *path,
+                        struct address *address, struct error *error)
+{
+    char text[NAME_BYTES_MAX + 1];
+    struct address found;
+    if (path->count >= sizeof text || memchr(path->bytes, '\0', path->count) != NULL)
+        return error_set(error, ERROR_TARGET, PLACE_NONE, "the path of a Unix socket is no path");
+    memcpy(text, path->bytes, path->count);
+    text[path->count] = '\0';
+    if (!net_local_address(text, &found, error) || !allow_check(allow, text, &found, error))
+        return false;
+    *address = found;
+    return true;
+}
+
 bool reach_target(const struct allow *allow, const struct assignment *assignment,
                   struct address *address, struct error *error)
 {
     struct address found[ADDRESSES_MAX], allowed[ADDRESSES_MAX];
     uint32_t found_count = 0, allowed_count = 0;
+    if (assignment->connection.unix_path.count > 0)
+        return reach_local(allow, &assignment->connection.unix_path, address, error);
     if (!net_resolve(assignment->host, assignment->port, found, &found_count, error))
         return false;
     for (uint32_t i = 0; i < found_count; i++) {

@@ -653,6 +653,15 @@ uint64_t crew_deadline(const struct crew *crew)
     return first_ns;
 }
 
+void crew_move(struct crew *crew, const struct address *address)
+{
+    crew->route = (struct route){.to = *address};
+    crew->source_count = 0;
+    crew->source_next = 0;
+    if (crew->sources != NULL)
+        crew->source_count = sources_count(crew->sources, address->as.any.sa_family);
+}
+
 void crew_cut(struct crew *crew)
 {
     for (uint32_t i = 0; i < crew->used; i++) {
@@ -710,9 +719,7 @@ static struct patience patience_for(const struct assignment_connection *connecti
 static void take_sources(struct crew *crew, const struct crew_plan *plan)
 {
     crew->sources = plan->reach->sources;
-    if (crew->sources == NULL)
-        return;
-    crew->source_count = sources_count(crew->sources, crew->route.to.as.any.sa_family);
+    crew_move(crew, &plan->reach->address);
     if (crew->source_count > 0)
         crew->source_next = (uint32_t)(plan->seed % crew->source_count);
 }
@@ -726,7 +733,6 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
         .calls = calls,
         .owner = owner,
         .driver = plan->driver,
-        .route = {.to = plan->reach->address},
         .workload = plan->workload,
         .configuration = plan->configuration,
         .timeout_ns = assignment->timeout_ns,

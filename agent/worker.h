@@ -178,6 +178,9 @@ void crew_start(struct crew *crew, struct worker *worker, const struct waiting *
 void crew_fail(struct crew *crew, struct worker *worker, const struct waiting *request,
                struct ending ending);
 
+/** Connections that begin from now on go to `address`. */
+void crew_move(struct crew *crew, const struct address *address);
+
 /** Ends what was over at once; to be called after each tell(). */
 void crew_settle(struct crew *crew);
 /** Ends what began a timeout or more before `judged_ns`. */

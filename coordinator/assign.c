@@ -250,10 +250,11 @@ static struct assignment_connection connection_of(const struct plan *plan)
         .lifetime_ns = plan->connection_age_ns,
         .requests_max = plan->connection_requests,
         .resolve_every_ns = plan->resolve_every_ns,
+        .unix_path = {(const uint8_t *)plan->unix_path, strlen(plan->unix_path)},
     };
     connection.used = connection.connect_timeout_ns > 0 || connection.first_byte_timeout_ns > 0 ||
                       connection.lifetime_ns > 0 || connection.requests_max > 0 ||
-                      connection.resolve_every_ns > 0;
+                      connection.resolve_every_ns > 0 || connection.unix_path.count > 0;
     return connection;
 }
 

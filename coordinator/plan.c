@@ -188,6 +188,7 @@ static bool fill_empty(struct plan *plan)
         &tls->key_file,       &tls->authority,
         &tls->certificate,    &tls->key,
         &plan->plugin,        &plan->plugin_options,
+        &plan->unix_path,
     };
     for (size_t i = 0; i < COUNT(texts); i++) {
         if (*texts[i] == NULL && (*texts[i] = calloc(1, 1)) == NULL)
@@ -405,6 +406,7 @@ void plan_destroy(struct plan *plan)
     free(plan->name);
     free(plan->target);
     free(plan->host);
+    free(plan->unix_path);
     free(plan->target_path);
     free(plan->headers);
     destroy_tls(&plan->tls_options);

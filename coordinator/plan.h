@@ -123,6 +123,7 @@ struct plan {
     bool tls;   /* https, tls, rediss: encrypted */
     char *host; /* name or address, IPv6 without brackets */
     uint16_t port;
+    char *unix_path;   /* of the socket in place of host and port; "": none */
     char *target_path; /* the URL's own path and query: "/" at least */
     enum goal_kind goal;
     enum arrivals arrivals; /* of a hold */

@@ -207,6 +207,10 @@ static void check_connection(struct reading *reading, const struct node *root)
                             "%s is %s; give less than http.timeout, which is %s", rows[i].word,
                             shown, units_show_duration(rows[i].below_ns, bound));
     }
+    if (plan->resolve_every_ns > 0 && plan->unix_path[0] != '\0')
+        plan_errors_add(reading->errors, ERROR_PLAN, place_of(http, "resolve", "every"),
+                        "http.resolve looks up a name, and the target is a Unix socket; leave it "
+                        "out");
     if (!plan->keep_alive && (plan->connection_requests > 0 || plan->connection_age_ns > 0))
         plan_errors_add(reading->errors, ERROR_PLAN, place_of(root, "http", "connection"),
                         "http.connection bounds connections that http.keep_alive: false ends "

@@ -30,7 +30,9 @@ static const struct plan_key keys[] = {
      .preset_words = "the file's name",
      .doc = "The name of the run, on screens and in the name of its folder."},
     {.path = "target", .type = PLAN_TARGET, .required = true, .minimum = 1, .maximum = 8192, FIELD(plan, target),
-     .doc = "What is loaded. Port 80 unless an http:// target names one, 443 for https://, 6379 for redis:// and rediss://."},
+     .doc = "What is loaded. Port 80 unless an http:// target names one, 443 for https://, 6379 for redis:// and rediss://. "
+            "Over a Unix socket: `http+unix://%2Frun%2Fapp.sock/PATH`, with %2F for each slash of the socket's own path; an agent "
+            "loads it only where `--allow unix:/run/app.sock` was said."},
 
     {.path = "goal", .type = PLAN_MAP, .required = true, .doc = "What to reach: exactly one of `hold`, `concurrency` and `maximize`."},
     {.path = "goal.hold", .type = PLAN_RATE, .minimum = 0.01, .maximum = RATE_PER_S_MAX, FIELD(plan, schedule.value),

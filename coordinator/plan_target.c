@@ -22,6 +22,8 @@ static const struct {
     {"redis", SCHEME_REDIS, 6379, false}, {"rediss", SCHEME_REDIS, 6379, true},
 };
 
+static const char unix_suffix[] = "+unix";
+
 static const char *const later_schemes[] = {"h2", "h2c", "ws"};
 
 /* `text` and why not: `reason` ends the sentence. */
@@ -33,13 +35,23 @@ static bool target_mistake(const char *text, struct place place, struct error *e
                      units_show_outside(text, shown, sizeof shown), reason);
 }
 
+/* "http+unix" is "http" over a Unix socket. */
+static bool over_unix(const char *text, size_t *length)
+{
+    size_t suffix = strlen(unix_suffix);
+    if (*length <= suffix || strncasecmp(text + *length - suffix, unix_suffix, suffix) != 0)
+        return false;
+    *length -= suffix;
+    return true;
+}
+
 static bool is_scheme(const char *name, const char *text, size_t length)
 {
     return strlen(name) == length && strncasecmp(text, name, length) == 0;
 }
 
 /* The scheme, in any case of letters, and its port; `*rest` is behind "://". */
-static bool read_scheme(const char *text, const char **rest, struct target *target,
+static bool read_scheme(const char *text, const char **rest, struct target *target, bool *local,
                         struct place place, struct error *error)
 {
     const char *end = strstr(text, "://");
@@ -50,6 +62,7 @@ static bool read_scheme(const char *text, const char **rest, struct target *targ
     }
     size_t length = (size_t)(end - text);
     *rest = end + strlen("://");
+    *local = over_unix(text, &length);
     for (size_t i = 0; i < COUNT(schemes); i++) {
         if (is_scheme(schemes[i].name, text, length)) {
             target->scheme = schemes[i].scheme;
@@ -121,6 +134,42 @@ static const char *read_authority(const char *authority, const char *end, struct
     return mistake != NULL ? mistake : read_port(rest, end, target);
 }
 
+static int hexadecimal(char digit)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *found = digit != '\0' ? strchr(digits, digit | 0x20) : NULL;
+    return found != NULL ? (int)(found - digits) : -1;
+}
+
+/* The path of a Unix socket, written as a host is: RFC 3986, section 3.2.2, so with %2F for '/'.
+ * Whoever serves it expects no name, and gets "localhost". */
+static const char *read_unix_path(const char *authority, const char *end, struct target *target)
+{
+    size_t length = 0;
+    for (const char *at = authority; at < end; length++) {
+        char byte = *at++;
+        if (byte == '%') {
+            int high = hexadecimal(*at), low = high < 0 ? -1 : hexadecimal(at[1]);
+            if (low < 0)
+                return "a '%' in the path of its socket has no two digits behind it: give %2F for "
+                       "/";
+            byte = (char)(high * 16 + low);
+            at += 2;
+        }
+        if (byte <= ' ' || byte >= 0x7F)
+            return "the path of its socket has a character that no such path should have";
+        if (length + 1 >= sizeof target->unix_path)
+            return "the path of its socket is longer than 107 bytes";
+        target->unix_path[length] = byte;
+    }
+    target->unix_path[length] = '\0';
+    snprintf(target->host, sizeof target->host, "localhost");
+    if (target->unix_path[0] != '/')
+        return "the path of its socket does not begin with %2F, as in "
+               "http+unix://%2Frun%2Fapp.sock/PATH";
+    return NULL;
+}
+
 /* What is behind host and port. */
 static const char *read_path(const char *path, struct target *target)
 {
@@ -145,14 +194,16 @@ bool target_read(const char *text, struct target *target, struct place place, st
     if (strstr(text, "{{") != NULL)
         return target_mistake(text, place, error,
                               "templates stand in the paths of requests: give get: /PATH");
-    if (!read_scheme(text, &authority, &read, place, error))
+    bool local = false;
+    if (!read_scheme(text, &authority, &read, &local, place, error))
         return false;
     const char *end = authority + strcspn(authority, "/?#");
     if (memchr(authority, '@', (size_t)(end - authority)) != NULL) {
         return error_set(error, ERROR_PLAN, place, /* not repeated: it may hold a password */
                          "target holds a user; give an Authorization header instead");
     }
-    const char *mistake = read_authority(authority, end, &read);
+    const char *mistake =
+        local ? read_unix_path(authority, end, &read) : read_authority(authority, end, &read);
     if (mistake == NULL)
         mistake = read_path(end, &read);
     if (mistake != NULL)

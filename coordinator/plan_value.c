@@ -341,6 +341,8 @@ static bool read_target(struct reading *reading, const struct plan_key *key,
         return add_error(reading, &error);
     if (!plan_put_text(reading, &plan->target, node->text, node->text_bytes, node->place) ||
         !plan_put_text(reading, &plan->host, target.host, strlen(target.host), node->place) ||
+        !plan_put_text(reading, &plan->unix_path, target.unix_path, strlen(target.unix_path),
+                       node->place) ||
         !plan_put_text(reading, &plan->target_path, target.path, strlen(target.path),
                        node->place)) {
         return false;

@@ -92,6 +92,8 @@ static bool run_check_target(const struct plan *plan, struct error *error)
 {
     struct address addresses[ADDRESSES_MAX];
     uint32_t count;
+    if (plan->unix_path[0] != '\0')
+        return true; /* each agent's machine has its own */
     return net_resolve(plan->host, plan->port, addresses, &count, error);
 }
 
@@ -100,9 +102,13 @@ static bool run_start_children(struct run *run, struct error *error)
     uint32_t lanes = run->options->lanes;
     if (lanes == 0)
         lanes = cores() / run->agents > 0 ? cores() / run->agents : 1;
+    const struct plan *plan = run->plan;
     char allow[NAME_BYTES_MAX + 16];
-    snprintf(allow, sizeof allow, strchr(run->plan->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
-             run->plan->host, run->plan->port);
+    if (plan->unix_path[0] != '\0')
+        snprintf(allow, sizeof allow, "unix:%s", plan->unix_path);
+    else
+        snprintf(allow, sizeof allow, strchr(plan->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+                 plan->host, plan->port);
     return children_start(&run->children,
                           &(struct children_plan){.count = run->agents,
                                                   .lanes = lanes,

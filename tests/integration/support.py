@@ -214,18 +214,21 @@ class Case(unittest.TestCase):
                 return port
         raise AssertionError(f"{what} does not start\n{self.read(process.out)}\n{self.read(process.err)}")
 
-    def nginx(self, more="", connections=4000):
-        """nginx with one page, stub_status and `more` locations: an independent ledger."""
+    def nginx(self, more="", connections=4000, listen=""):
+        """nginx with one page, stub_status and `more` locations: an independent ledger. `listen`: where it listens
+        besides; each request is a line of nginx.access then, the address from which it came."""
+        log = f"log_format from $remote_addr; access_log {self.folder}/nginx.access from;" if listen else "access_log off;"
+
         def start(port):
             self.write("nginx.conf", f"""
                 daemon off; master_process off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.log;
                 worker_rlimit_nofile {connections + 6000};
                 events {{ worker_connections {connections}; }}
-                http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 300s;
+                http {{ {log} keepalive_requests 1000000000; keepalive_timeout 300s;
                   client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
                   fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
-                  server {{ listen 127.0.0.1:{port} backlog=1024; location = /ok {{ return 200 ok; }}
-                            location = /status {{ stub_status; }} {more} }} }}""")
+                  server {{ listen 127.0.0.1:{port} backlog=1024; {listen} location = /ok {{ return 200 ok; }}
+                            location = /status {{ access_log off; stub_status; }} {more} }} }}""")
             return self.start("nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("nginx.conf"))
         return Nginx(self.serve("nginx", start))
 

@@ -121,6 +121,9 @@ static const struct add_case add_cases[] = {
     {"reads_a_v6_network_in_its_short_form", "2001:0db8:0::/32", "2001:db8::/32"},
     {"reads_a_v6_address_in_brackets", "[::1]", "::1"},
     {"reads_a_v6_address_and_port", "[::1]:8080", "[::1]:8080"},
+    {"reads_a_unix_socket", "unix:/run/a,b.sock", "unix:/run/a,b.sock"},
+    {"refuses_a_unix_socket_without_a_path", "unix:", NULL},
+    {"refuses_a_unix_socket_of_a_relative_path", "unix:app.sock", NULL},
     {"refuses_nothing", "", NULL},
     {"refuses_a_port_alone", ":80", NULL},
     {"refuses_port_0", "shop:0", NULL},
@@ -248,9 +251,49 @@ static void allow_check_names_the_flag_that_would_allow_it(void **state)
     assert_true(allow_check(&allow, "shop", &address, &error));
 }
 
+static struct address socket_of(const char *path)
+{
+    struct address address;
+    struct error error = {0};
+    assert_true(net_local_address(path, &address, &error));
+    return address;
+}
+
+static void a_unix_socket_is_never_implied(void **state)
+{
+    (void)state;
+    static const char *const rules[] = {"0.0.0.0/0", "localhost", "unix:/run/a",
+                                        "unix:/run/app.socks"};
+    struct address address = socket_of("/run/app.sock");
+    struct allow allow = {0};
+    struct error error = {0};
+    assert_false(allow_check(&allow, "/run/app.sock", &address, &error));
+    assert_string_equal(error.message,
+                        "target unix:/run/app.sock is not allowed by this agent's owner; --allow "
+                        "unix:/run/app.sock would");
+    for (size_t i = 0; i < COUNT(rules); i++)
+        assert_true(allow_add(&allow, rules[i], &error));
+    assert_false(allow_check(&allow, "localhost", &address, &error));
+
+    assert_true(allow_add(&allow, "unix:/run/app.sock", &error));
+    assert_true(allow_check(&allow, "localhost", &address, &error));
+}
+
+static void a_rule_for_a_unix_socket_allows_no_address(void **state)
+{
+    (void)state;
+    struct allow allow = {0};
+    struct error error = {0};
+    struct address loopback = address_of("127.0.0.1", 80);
+    assert_true(allow_add(&allow, "unix:/run/app.sock", &error));
+    assert_false(allow_check(&allow, "/run/app.sock", &loopback, &error));
+}
+
 int main(void)
 {
     const struct CMUnitTest plain[] = {
+        cmocka_unit_test(a_unix_socket_is_never_implied),
+        cmocka_unit_test(a_rule_for_a_unix_socket_allows_no_address),
         cmocka_unit_test(allow_text_knows_no_order_and_no_repeats),
         cmocka_unit_test(allow_text_has_room_for_the_longest_rules),
         cmocka_unit_test(allow_add_refuses_one_rule_too_many),

@@ -300,15 +300,20 @@ struct target_case {
     const char *name, *url, *host;
     uint16_t port;
     const char *path;
+    const char *unix_path; /* NULL: none */
 };
 
 static const struct target_case target_cases[] = {
-    {"target_has_port_80_unless_told", "http://example.org", "example.org", 80, "/"},
-    {"target_may_be_ipv6", "http://[::1]:8080/x", "::1", 8080, "/x"},
-    {"target_may_be_ipv6_without_a_port", "http://[fe80::1]", "fe80::1", 80, "/"},
-    {"target_keeps_its_query", "http://a_b-c.d:1/p?q={1}", "a_b-c.d", 1, "/p?q={1}"},
-    {"target_has_a_scheme_in_any_letters", "HTTP://h:65535/", "h", 65535, "/"},
-    {"target_may_be_tcp", "tcp://10.0.0.1:6379", "10.0.0.1", 6379, "/"},
+    {"target_has_port_80_unless_told", "http://example.org", "example.org", 80, "/", NULL},
+    {"target_may_be_ipv6", "http://[::1]:8080/x", "::1", 8080, "/x", NULL},
+    {"target_may_be_ipv6_without_a_port", "http://[fe80::1]", "fe80::1", 80, "/", NULL},
+    {"target_keeps_its_query", "http://a_b-c.d:1/p?q={1}", "a_b-c.d", 1, "/p?q={1}", NULL},
+    {"target_has_a_scheme_in_any_letters", "HTTP://h:65535/", "h", 65535, "/", NULL},
+    {"target_may_be_tcp", "tcp://10.0.0.1:6379", "10.0.0.1", 6379, "/", NULL},
+    {"target_may_be_a_unix_socket", "http+unix://%2frun%2Fa-b.sock/p?q=1", "localhost", 80,
+     "/p?q=1", "/run/a-b.sock"},
+    {"target_may_be_a_unix_socket_without_a_path", "HTTP+Unix://%2Fx", "localhost", 80, "/", "/x"},
+    {"target_may_be_tcp_over_a_unix_socket", "tcp+unix://%2Fx", "localhost", 0, "/", "/x"},
 };
 
 static void target_is_read(void **state)
@@ -324,6 +329,7 @@ static void target_is_read(void **state)
     assert_string_equal(plan->host, wanted->host);
     assert_int_equal(plan->port, wanted->port);
     assert_string_equal(plan->target_path, wanted->path);
+    assert_string_equal(plan->unix_path, wanted->unix_path != NULL ? wanted->unix_path : "");
     plan_destroy(plan);
 }
 

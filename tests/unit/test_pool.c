@@ -565,6 +565,28 @@ static void connections_come_from_the_owners_addresses_in_turns(void **state)
     rig_down(rig);
 }
 
+static void a_target_that_moved_is_followed_by_new_connections(void **state)
+{
+    (void)state;
+    struct assignment assignment = http_assignment(false);
+    assignment.connection.requests_max = 3;
+    struct habits *other = habits_start(HABIT_ANSWER);
+    struct address moved = habits_address(other);
+    struct rig *rig = rig_up(habits_start(HABIT_ANSWER), assignment, 2);
+    set(rig, level(2, 0));
+    await(rig, over, 10);
+
+    pool_move(rig->pool, &moved);
+    await(rig, over, rig->seen.started + 30);
+    finish(rig);
+
+    assert_true(habits_requests(other) > 0);
+    assert_int_equal(habits_requests(rig->server) + habits_requests(other), rig->seen.ok);
+    assert_int_equal(rig->seen.ok, rig->seen.started);
+    rig_down(rig);
+    habits_stop(other);
+}
+
 static void a_connection_that_is_closed_while_idle_loses_no_request(void **state)
 {
     (void)state;
@@ -1067,6 +1089,7 @@ int main(void)
         cmocka_unit_test(answers_in_time_are_not_ended_by_limits),
         cmocka_unit_test(a_connect_that_does_not_come_ends_the_wait_early),
         cmocka_unit_test(a_connection_carries_no_more_than_it_may),
+        cmocka_unit_test(a_target_that_moved_is_followed_by_new_connections),
         cmocka_unit_test(an_old_connection_carries_no_other_request),
         cmocka_unit_test(connections_come_from_the_owners_addresses_in_turns),
         cmocka_unit_test(a_connection_that_is_closed_while_idle_loses_no_request),
