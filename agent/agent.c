@@ -1,5 +1,7 @@
 #include "agent/agent.h"
 
+#include "agent/capacity.h"
+#include "agent/machine.h"
 #include "agent/member.h"
 #include "agent/reach.h"
 #include "agent/resolver.h"
@@ -34,7 +36,8 @@ struct agent {
     struct loop *loop;
     int signals;
     uint32_t signal_count;
-    uint32_t max_concurrency; /* the owner's ceiling, or what the descriptors carry */
+    struct capacity_facts facts;
+    uint32_t max_concurrency; /* of the facts */
     int exit_code;
 
     /* One incarnation; NULL between two. */
@@ -166,12 +169,13 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
                  error.message);
         return false;
     }
-    char text[ADDRESS_TEXT_BYTES];
+    char text[ADDRESS_TEXT_BYTES], words[256];
     log_line(LOG_INFO, "joined a run against %s, which is %s", assignment->host,
              net_address_text(&agent->reach.address, text));
     if (agent->max_concurrency < assignment->concurrency_max)
-        log_line(LOG_INFO, "carries at most %u of the plan's %u requests in flight",
-                 agent->max_concurrency, assignment->concurrency_max);
+        log_line(LOG_INFO, "carries at most %u of the plan's %u requests in flight: %s",
+                 agent->max_concurrency, assignment->concurrency_max,
+                 capacity_words(&agent->facts, assignment->concurrency_max, words, sizeof words));
     return true;
 }
 
@@ -372,14 +376,20 @@ static void agent_done(struct agent *agent)
         close(agent->signals);
 }
 
-/* A worker needs a descriptor; what is not there is not promised to the coordinator. */
-static uint32_t carried_by_descriptors(uint32_t max_concurrency, uint32_t lanes)
+/* What is not there is not promised to the coordinator. */
+static struct capacity_facts own_facts(const struct agent_options *options)
 {
-    uint64_t own = DESCRIPTORS_OF_OURS + 4u * (uint64_t)lanes;
-    uint64_t allowed = net_raise_descriptors(max_concurrency + own);
-    if (allowed >= max_concurrency + own)
-        return max_concurrency;
-    return allowed > own ? (uint32_t)(allowed - own) : 1;
+    uint64_t ours = DESCRIPTORS_OF_OURS + 4u * (uint64_t)options->lanes;
+    uint32_t v4 = sources_count(&options->sources, AF_INET);
+    uint32_t v6 = sources_count(&options->sources, AF_INET6);
+    uint32_t addresses = v4 > v6 ? v4 : v6;
+    return (struct capacity_facts){
+        .owner_max = options->max_concurrency,
+        .descriptors = net_raise_descriptors(options->max_concurrency + ours),
+        .descriptors_of_ours = ours,
+        .ports = machine_ports(),
+        .addresses = addresses > 0 ? addresses : 1,
+    };
 }
 
 int command_agent(int count, char **arguments)
@@ -409,10 +419,11 @@ int command_agent(int count, char **arguments)
     struct agent agent = {
         .options = &options,
         .signals = -1,
-        .max_concurrency = carried_by_descriptors(options.max_concurrency, options.lanes),
+        .facts = own_facts(&options),
         .exit_code = EXIT_BROKEN_OFF,
     };
-    if (agent_begin(&agent, &error)) {
+    agent.max_concurrency = capacity_of(&agent.facts).workers;
+    if (machine_has(&options.sources, &error) && agent_begin(&agent, &error)) {
         loop_run(agent.loop);
     } else {
         fprintf(stderr, "clobber: %s\n", error.message);

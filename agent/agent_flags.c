@@ -1,9 +1,9 @@
 #include "agent/agent.h"
 
+#include "agent/machine.h"
 #include "common/base/check.h"
 #include "common/base/units.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -167,17 +167,6 @@ static const struct flags flags = {
     .count = COUNT(rows),
 };
 
-/* The cores that this process may use: a container's share, not the machine. */
-static uint32_t usable_cores(void)
-{
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
-        return 1;
-    int count = CPU_COUNT(&cores);
-    return count < 1 ? 1 : count > (int)LANES_MAX ? LANES_MAX : (uint32_t)count;
-}
-
 static void put_default_name(struct agent_options *options)
 {
     char host[NAME_BYTES_MAX - 16] = "agent";
@@ -193,7 +182,7 @@ enum flags_outcome agent_options_read(int count, char **arguments, struct agent_
     *options = (struct agent_options){
         .max_concurrency = CONCURRENCY_MAX,
         .max_rate_milli = RATE_MILLI_NONE,
-        .lanes = usable_cores(),
+        .lanes = machine_cores(),
     };
     put_default_name(options);
     enum flags_outcome outcome =

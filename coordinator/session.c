@@ -7,6 +7,7 @@
 #include "coordinator/summary.h"
 #include "proto/assignment.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,6 +329,25 @@ static void give_up_gathering(struct session *session, uint32_t ready)
                           agents_min(session), waited);
 }
 
+/* A goal that is a number of requests in flight is known to be out of reach before it begins; other
+ * goals need as many as they need. True: broken off. */
+static bool refuse_for_want_of_room(struct session *session)
+{
+    const struct plan *plan = session->plan;
+    double wanted = plan->schedule.value;
+    for (uint32_t i = 0; i < plan->schedule.stage_count; i++)
+        wanted = fmax(wanted, plan->schedule.stages[i].to);
+    uint64_t room = roster_concurrency_max(&session->roster);
+    if (plan->goal != GOAL_CONCURRENCY || wanted <= (double)room)
+        return false;
+    session_break_off(session, RUN_NO_AGENTS, STOP_DRAIN,
+                      "the goal is %.0f requests in flight, and the agents have room for %llu: "
+                      "their open files (ulimit -n), their local ports or their owners allow no "
+                      "more",
+                      wanted, (unsigned long long)room);
+    return true;
+}
+
 static void begin_load(struct session *session)
 {
     session->start_ns = session->now_ns;
@@ -346,6 +366,8 @@ static void gather(struct session *session)
         give_up_gathering(session, ready);
         return;
     }
+    if (refuse_for_want_of_room(session))
+        return;
     if (ready < session->config.agents_expect)
         session_say(session, "agents_missing",
                     "%u of %u agents are ready; the run goes on without the rest", ready,

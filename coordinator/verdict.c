@@ -159,6 +159,22 @@ static uint64_t own_failures(const struct counters *counters)
     return counters->failed[FAILURE_LOCAL_PORTS] + counters->failed[FAILURE_FD_LIMIT];
 }
 
+/* Requests that failed for want of a port or a descriptor of ours: the target never heard of them,
+ * and what it did not answer then is no limit of its own. */
+static bool lacked_means(const struct report *report)
+{
+    const struct counters *counters = &report->counters;
+    return own_failures(counters) > 0 && 2 * own_failures(counters) > bad(counters);
+}
+
+/* A rate of requests that never left this machine is no rate of the target's. */
+static double own_share(const struct report *report)
+{
+    const struct counters *counters = &report->counters;
+    double ended = (double)(counters->ok + bad(counters));
+    return lacked_means(report) ? (double)own_failures(counters) / ended : 0.0;
+}
+
 /* In this order: who was not seen, who was not allowed to, who could not, who was asked and did
  * not. A saturated target makes requests wait in the generator too, so the lag of its sends speaks
  * against the generator only when nothing else does. */
@@ -170,13 +186,13 @@ static enum limit find_limit(const struct evidence *evidence, const struct repor
         return LIMIT_GENERATOR;
     if (most(evidence->undergranted, all))
         return LIMIT_AGENTS;
-    if (most(evidence->full, all))
+    if (most(evidence->full, all) || lacked_means(report))
         return LIMIT_GENERATOR;
     if (most(evidence->saturated, all))
         return LIMIT_TARGET;
     if (most(evidence->at_maximum, all))
         return most(evidence->owners_bind, all) ? LIMIT_AGENTS : LIMIT_LIMITS;
-    if (2 * own_failures(counters) > bad(counters) || lags(report))
+    if (lags(report))
         return LIMIT_GENERATOR;
     if (most(evidence->saturated + evidence->at_maximum, all))
         return LIMIT_TARGET;
@@ -216,17 +232,17 @@ static void say_generator(const struct evidence *evidence, struct report *report
     const struct counters *counters = &report->counters;
     if (evidence->ticks == 0)
         say(report, "; the generator was the limit: no agent reported in time");
+    else if (lacked_means(report))
+        say(report,
+            "; the generator was the limit: %llu times no local port or no descriptor was "
+            "left",
+            (unsigned long long)own_failures(counters));
     else if (evidence->full > 0)
         say(report,
             "; the generator was the limit: a lane above %.0f %% CPU for %s of the time "
             "the goal was missed",
             100.0 * LOAD_MAX,
             units_show_share((double)evidence->full / evidence->short_ticks, text));
-    else if (own_failures(counters) > 0)
-        say(report,
-            "; the generator was the limit: %llu times no local port or no descriptor was "
-            "left",
-            (unsigned long long)own_failures(counters));
     else
         say(report,
             "; the generator was the limit: one request in a hundred was sent %s late or "
@@ -309,9 +325,13 @@ static void judge_hold(const struct evidence *evidence, struct report *report)
 {
     uint32_t worst = 0;
     double miss = worst_miss(evidence, report->plan->tolerance, &worst);
-    report->outcome = miss == 0.0 ? OUTCOME_MET : OUTCOME_MISSED;
+    bool mute = own_share(report) > report->plan->tolerance;
+    report->outcome = miss == 0.0 && !mute ? OUTCOME_MET : OUTCOME_MISSED;
     say(report, "%s", outcome_word(report->outcome));
-    if (report->outcome == OUTCOME_MISSED) {
+    if (report->outcome == OUTCOME_MISSED && miss >= 0.0 && mute) {
+        report->limit = LIMIT_GENERATOR;
+        say_limit(evidence, report);
+    } else if (report->outcome == OUTCOME_MISSED) {
         report->limit = miss < 0.0 ? find_limit(evidence, report) : LIMIT_NONE;
         say_miss(evidence, miss, worst, report);
         say_limit(evidence, report);
@@ -416,10 +436,10 @@ static void say_not_converged(struct report *report)
 }
 
 /* Who kept a search from the target's own answer for most of the time; LIMIT_NONE: nobody. */
-static enum limit search_obstacle(const struct evidence *evidence)
+static enum limit search_obstacle(const struct evidence *evidence, const struct report *report)
 {
     uint32_t all = evidence->ticks;
-    if (all == 0 || most(evidence->full, all))
+    if (all == 0 || most(evidence->full, all) || lacked_means(report))
         return LIMIT_GENERATOR;
     if (most(evidence->undergranted, all))
         return LIMIT_AGENTS;
@@ -450,7 +470,7 @@ static void judge_unanswered(const struct evidence *evidence, struct report *rep
 
 static void judge_search(const struct evidence *evidence, struct report *report)
 {
-    enum limit obstacle = search_obstacle(evidence);
+    enum limit obstacle = search_obstacle(evidence, report);
     if (obstacle == LIMIT_NONE && !report->answer.found.found) {
         judge_unanswered(evidence, report);
         return;
@@ -482,6 +502,9 @@ static void judge_concurrency(const struct evidence *evidence, struct report *re
     say(report, "%s", outcome_word(report->outcome));
     if (!ran) {
         report->limit = seen ? LIMIT_AGENTS : LIMIT_GENERATOR;
+        say_limit(evidence, report);
+    } else if (lacked_means(report)) {
+        report->limit = LIMIT_GENERATOR;
         say_limit(evidence, report);
     } else if (report->generator_load > LOAD_MAX) {
         report->limit = LIMIT_GENERATOR;

@@ -68,7 +68,7 @@ endforeach()
 # A core meets no clock, no socket, no thread. Families come by their names; proto/ is pure but for its channel.
 set(cores
   common/clobber.c common/due.c common/sized.c common/tally.c
-  agent/account.c agent/allow.c agent/backlog.c agent/browser.c agent/cookies.c agent/expect.c agent/header_line.c
+  agent/account.c agent/allow.c agent/backlog.c agent/browser.c agent/capacity.c agent/cookies.c agent/expect.c agent/header_line.c
   agent/http1.c agent/http2_request.c agent/intake.c agent/last_word.c agent/meter.c agent/mix.c agent/numbers.c
   agent/pacer.c agent/patience.c agent/redirect.c agent/resp.c agent/share.c agent/sources.c agent/target_knobs.c
   agent/target_model.c agent/target_request.c agent/template.c agent/thinking.c agent/workload.c

@@ -54,6 +54,7 @@ struct fake {
     uint32_t acknowledged, acknowledgements;
     struct refuse refused; /* code is REFUSE_COUNT while it was not */
     uint64_t ceiling_milli;
+    uint32_t room;         /* 0: none that counts */
     struct data_part part; /* of a data file, the last that came */
     uint32_t parts;
 };
@@ -207,13 +208,14 @@ static struct fake *world_add(struct world *world, const char *name)
 
 static void fake_hello(struct world *world, struct fake *fake)
 {
-    struct message message = {.type = MESSAGE_HELLO,
-                              .as.hello = {.major = PROTOCOL_MAJOR,
-                                           .minor = PROTOCOL_MINOR,
-                                           .cores = 2,
-                                           .max_concurrency = CONCURRENCY_MAX,
-                                           .max_rate_milli = fake->ceiling_milli,
-                                           .t_agent = fake_clock(world, fake)}};
+    struct message message = {
+        .type = MESSAGE_HELLO,
+        .as.hello = {.major = PROTOCOL_MAJOR,
+                     .minor = PROTOCOL_MINOR,
+                     .cores = 2,
+                     .max_concurrency = fake->room > 0 ? fake->room : CONCURRENCY_MAX,
+                     .max_rate_milli = fake->ceiling_milli,
+                     .t_agent = fake_clock(world, fake)}};
     snprintf(message.as.hello.name, sizeof message.as.hello.name, "%s", fake->name);
     fake_say(world, fake, &message);
 }
@@ -534,6 +536,44 @@ static void too_few_agents_end_the_run_before_it_starts(void **state)
     assert_int_equal(report->limit, LIMIT_AGENTS);
     assert_int_equal(report->exit_code, EXIT_BROKEN_OFF);
     assert_int_equal(report->ledger.planned, 0);
+}
+
+static void a_concurrency_that_has_no_room_is_refused_before_it_starts(void **state)
+{
+    struct world *world = *state;
+    world->plan.goal = GOAL_CONCURRENCY;
+    world->plan.schedule.value = 401.0;
+    world_open(world, 2);
+    world_tick(world);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fake *fake = world_add(world, i == 0 ? "a" : "b");
+        fake->room = 200;
+        fake_join(world, fake);
+    }
+
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->outcome, OUTCOME_ABORTED);
+    assert_int_equal(report->exit_code, EXIT_BROKEN_OFF);
+    assert_int_equal(report->ledger.planned, 0);
+    assert_non_null(strstr(report->sentence, "the goal is 401 requests in flight, and the agents "
+                                             "have room for 400"));
+}
+
+static void a_concurrency_that_just_fits_is_run(void **state)
+{
+    struct world *world = *state;
+    world->plan.goal = GOAL_CONCURRENCY;
+    world->plan.schedule.value = 400.0;
+    world_open(world, 2);
+    world_tick(world);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct fake *fake = world_add(world, i == 0 ? "a" : "b");
+        fake->room = 200;
+        fake_join(world, fake);
+    }
+
+    assert_int_equal(world_report(world)->outcome, OUTCOME_MET);
 }
 
 static void a_declined_plan_ends_the_wait_and_is_quoted(void **state)
@@ -1127,6 +1167,8 @@ int main(void)
         TEST(nothing_runs_before_all_expected_agents_are_ready),
         TEST(a_run_goes_on_with_fewer_agents_than_expected_and_says_so),
         TEST(too_few_agents_end_the_run_before_it_starts),
+        TEST(a_concurrency_that_has_no_room_is_refused_before_it_starts),
+        TEST(a_concurrency_that_just_fits_is_run),
         TEST(a_declined_plan_ends_the_wait_and_is_quoted),
         TEST(an_agent_that_declined_and_came_back_is_expected_once),
         TEST(an_agent_of_another_major_version_is_refused_with_both_versions_named),

@@ -1,0 +1,103 @@
+#include "agent/machine.h"
+
+#include "agent/capacity.h"
+#include "common/base/limits.h"
+#include "common/base/net.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PORTS_FILE    "/proc/sys/net/ipv4/ip_local_port_range"
+#define RESERVED_FILE "/proc/sys/net/ipv4/ip_local_reserved_ports"
+#define GOVERNOR_FILE "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
+#define CLOCK_FILE    "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define GROUP_ROOT    "/sys/fs/cgroup"
+
+/* The first line of a small file, "" when there is none. */
+static const char *read_line(const char *path, char *text, size_t text_bytes)
+{
+    FILE *stream = fopen(path, "re");
+    if (stream == NULL || fgets(text, (int)text_bytes, stream) == NULL)
+        text[0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (stream != NULL)
+        fclose(stream);
+    return text;
+}
+
+uint32_t machine_cores(void)
+{
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
+        return 1;
+    int count = CPU_COUNT(&cores);
+    return count < 1 ? 1 : count > (int)LANES_MAX ? LANES_MAX : (uint32_t)count;
+}
+
+/* "150000 100000" or "max 100000" (cgroup v2): time in each period. */
+static double group_limit(const char *path)
+{
+    char text[64];
+    double quota = 0.0, period = 0.0;
+    if (sscanf(read_line(path, text, sizeof text), "%lf %lf", &quota, &period) != 2)
+        return 0.0;
+    return quota > 0.0 && period > 0.0 ? quota / period : 0.0;
+}
+
+/* The tightest on the way from our group up to the root, which a container shows as its own. */
+double machine_cpu_limit(void)
+{
+    char line[1024], path[sizeof line + 64];
+    if (strncmp(read_line("/proc/self/cgroup", line, sizeof line), "0::", 3) != 0)
+        return 0.0;
+    char *group = line + 3;
+    double tightest = 0.0;
+    for (;;) {
+        snprintf(path, sizeof path, "%s%s/cpu.max", GROUP_ROOT, group);
+        double limit = group_limit(path);
+        if (limit > 0.0 && (tightest <= 0.0 || limit < tightest))
+            tightest = limit;
+        char *slash = strrchr(group, '/');
+        if (slash == NULL)
+            return tightest;
+        *slash = '\0';
+    }
+}
+
+uint32_t machine_ports(void)
+{
+    char range[64], reserved[4096];
+    return capacity_ports(read_line(PORTS_FILE, range, sizeof range),
+                          read_line(RESERVED_FILE, reserved, sizeof reserved));
+}
+
+const char *machine_governor(char *text, size_t text_bytes)
+{
+    return read_line(GOVERNOR_FILE, text, text_bytes);
+}
+
+const char *machine_clock(char *text, size_t text_bytes)
+{
+    return read_line(CLOCK_FILE, text, text_bytes);
+}
+
+static bool has_family(const struct sources *sources, int family, struct error *error)
+{
+    uint32_t count = sources_count(sources, family);
+    for (uint32_t i = 0; i < count; i++) {
+        struct address address = sources_pick(sources, family, i);
+        char text[ADDRESS_TEXT_BYTES];
+        if (!net_is_own(&address))
+            return error_set(error, ERROR_USAGE, PLACE_NONE,
+                             "--source %.*s is no address of this machine",
+                             (int)(strrchr(net_address_text(&address, text), ':') - text), text);
+    }
+    return true;
+}
+
+bool machine_has(const struct sources *sources, struct error *error)
+{
+    return has_family(sources, AF_INET, error) && has_family(sources, AF_INET6, error);
+}
