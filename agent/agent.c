@@ -3,6 +3,7 @@
 #include "agent/capacity.h"
 #include "agent/machine.h"
 #include "agent/member.h"
+#include "agent/probe.h"
 #include "agent/reach.h"
 #include "agent/resolver.h"
 #include "common/base/clock.h"
@@ -52,6 +53,8 @@ struct agent {
 
     /* What a step asked for, done when all that waited has been heard: only the newest counts. */
     const struct assignment *assignment; /* to be configured */
+    bool has_examine;
+    struct examine examine;
     bool has_setpoint;
     struct pool_setpoint setpoint;
     bool has_end;
@@ -67,6 +70,10 @@ static void agent_perform(void *context, const struct member_action *action)
         break;
     case MEMBER_CONFIGURE:
         agent->assignment = action->assignment;
+        break;
+    case MEMBER_EXAMINE:
+        agent->examine = action->message.as.examine;
+        agent->has_examine = true;
         break;
     case MEMBER_SET:
         agent->setpoint = action->setpoint;
@@ -193,6 +200,7 @@ static void agent_leave(struct agent *agent)
         agent->channel = NULL;
     }
     agent->assignment = NULL;
+    agent->has_examine = false;
     agent->has_setpoint = false;
     agent->has_end = false;
 }
@@ -227,11 +235,47 @@ static void agent_align(struct agent *agent, uint64_t now_ns)
     agent->beat_ns = wanted_ns < latest_ns ? wanted_ns : latest_ns;
 }
 
+/* Whatever cannot be measured stays 0, and the one who asked says so. */
+static void measure(const struct agent *agent, uint32_t measure_ms, struct findings *findings)
+{
+    struct error error = {0};
+    const struct engine_driver *driver = engine_choose(agent->options->engine, &error);
+    findings->measured = true;
+    findings->lanes = agent->options->lanes;
+    findings->cpu_limit_milli = (uint32_t)(machine_cpu_limit() * 1000.0);
+    findings->descriptors = agent->facts.descriptors;
+    findings->room = agent->max_concurrency;
+    findings->ports = agent->facts.ports;
+    findings->addresses = agent->facts.addresses;
+    machine_governor(findings->governor, sizeof findings->governor);
+    machine_clock(findings->clock, sizeof findings->clock);
+    snprintf(findings->engine_why, sizeof findings->engine_why, "%.*s", (int)NAME_BYTES_MAX,
+             error.message);
+    findings->timer_p99_ns = probe_timer_p99_ns();
+    if (driver == NULL)
+        return;
+    snprintf(findings->engine, sizeof findings->engine, "%s", driver->name);
+    if (!probe_requests(driver, measure_ms, &findings->requests_per_cpu_s, &error))
+        log_line(LOG_INFO, "could not measure: %s", error.message);
+}
+
+static void agent_examine(struct agent *agent)
+{
+    struct findings findings = {.echo_t = agent->examine.t};
+    agent->has_examine = false;
+    if (agent->examine.measure_ms > 0)
+        measure(agent, agent->examine.measure_ms, &findings);
+    agent_step(agent, clock_now_ns(),
+               &(struct member_event){.kind = MEMBER_EXAMINED, .findings = &findings});
+}
+
 /* Performs what the steps have asked for. */
 static void agent_settle(struct agent *agent, uint64_t now_ns)
 {
     const struct assignment *assignment = agent->assignment;
     agent->assignment = NULL;
+    if (agent->has_examine && !agent->has_end)
+        agent_examine(agent);
     if (assignment != NULL && !agent->has_end) {
         struct member_event event = {.kind = MEMBER_CONFIGURED};
         if (!agent_configure(agent, assignment, &event.decline))

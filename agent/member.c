@@ -151,6 +151,8 @@ static bool is_for_us(const struct member *member, const struct message *message
     if (memcmp(message->incarnation, member->incarnation, ID_BYTES) != 0 ||
         message->epoch < member->epoch)
         return false;
+    if (message->type == MESSAGE_EXAMINE)
+        return member->state == STATE_HELLO && !member->configured;
     if (message->type == MESSAGE_WELCOME || message->type == MESSAGE_REFUSE)
         return member->state == STATE_HELLO ||
                memcmp(message->run_id, member->run_id, ID_BYTES) == 0;
@@ -170,6 +172,9 @@ static void hear(const struct turn *turn, const struct message *message)
     switch (message->type) {
     case MESSAGE_WELCOME:
         member_hear_welcome(turn, message);
+        break;
+    case MESSAGE_EXAMINE:
+        member_act(turn, &(struct member_action){.kind = MEMBER_EXAMINE, .message = *message});
         break;
     case MESSAGE_REFUSE:
         hear_refuse(turn, &message->as.refuse);
@@ -291,6 +296,16 @@ static void kill_now(const struct turn *turn)
     }
 }
 
+/* Not repeated: who asked asks again. */
+static void say_findings(const struct turn *turn, const struct findings *findings)
+{
+    struct member_action action =
+        member_envelope(turn->member, MESSAGE_FINDINGS, ++turn->member->seq);
+    action.message.as.findings = *findings;
+    action.message.as.findings.t_agent = turn->now_ns;
+    member_act(turn, &action);
+}
+
 void member_step(struct member *member, uint64_t now_ns, const struct member_event *event,
                  member_perform *callback, void *context)
 {
@@ -311,6 +326,9 @@ void member_step(struct member *member, uint64_t now_ns, const struct member_eve
     case MEMBER_DECLINED:
         CHECK(member->state == STATE_CONFIGURE);
         member_decline(&turn, &event->decline);
+        break;
+    case MEMBER_EXAMINED:
+        say_findings(&turn, event->findings);
         break;
     case MEMBER_INTERRUPT:
         interrupt(&turn);

@@ -30,8 +30,9 @@ enum member_event_kind {
                           action on load */
     MEMBER_CONFIGURED, /* the assignment was taken: a pool stands ready */
     MEMBER_DECLINED,   /* it was not: `decline` says why */
-    MEMBER_INTERRUPT,  /* the owner's signal: drain, say FINAL and BYE */
-    MEMBER_KILL,       /* the second one: abort */
+    MEMBER_EXAMINED, /* what the coordinator asked for: `findings`, with `echo_t` of its question */
+    MEMBER_INTERRUPT, /* the owner's signal: drain, say FINAL and BYE */
+    MEMBER_KILL,      /* the second one: abort */
 };
 
 struct member_event {
@@ -39,12 +40,14 @@ struct member_event {
     const struct message *message;
     const struct meters *meters;
     struct decline decline;
+    const struct findings *findings;
 };
 
 enum member_action_kind {
     MEMBER_SEND,      /* `message`; what it points at is good until the next member_step() */
     MEMBER_CONFIGURE, /* check `assignment`, build a pool, then step with MEMBER_CONFIGURED or
                          MEMBER_DECLINED */
+    MEMBER_EXAMINE,   /* do what `message` asks, then step with MEMBER_EXAMINED */
     MEMBER_SET,       /* `setpoint` for the pool */
     MEMBER_DRAIN,     /* until `deadline_ns` */
     MEMBER_ABORT,

@@ -17,6 +17,7 @@ int command_coordinator(int count, char **arguments);
 int command_validate(int count, char **arguments);
 int command_simulate(int count, char **arguments);
 int command_agent(int count, char **arguments);
+int command_doctor(int count, char **arguments);
 int command_target(int count, char **arguments);
 
 #endif

@@ -22,7 +22,7 @@ static const struct command commands[] = {
     {"target", "serve HTTP with a known latency, to try clobber on", command_target},
     {"validate", "check a plan and print it in full, without running it", command_validate},
     {"simulate", "run a plan against a model of a target, in virtual time", command_simulate},
-    {"doctor", "measure what each agent's machine can carry", NULL},
+    {"doctor", "measure what each agent's machine can carry", command_doctor},
     {"top", "follow a run as it happens", NULL},
     {"report", "show a finished run again", NULL},
     {"compare", "tell how two runs differ, with confidence intervals", NULL},

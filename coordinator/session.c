@@ -273,6 +273,8 @@ static void take_from_agent(struct session *session, struct agent *agent,
     case MESSAGE_STOP:
     case MESSAGE_RESET:
     case MESSAGE_DATA:
+    case MESSAGE_EXAMINE:
+    case MESSAGE_FINDINGS: /* asked for by doctor alone */
     case MESSAGE_TYPES:
         break;
     }

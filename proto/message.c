@@ -31,6 +31,8 @@ static const struct kind kinds[MESSAGE_TYPES] = {
     [MESSAGE_BYE] = {"BYE", BYE_FIELDS, BYE_FIELDS, true, false},
     [MESSAGE_DATA] = {"DATA", DATA_PART_FIELDS, DATA_PART_FIELDS, true, false},
     [MESSAGE_FETCH] = {"FETCH", FETCH_FIELDS, FETCH_FIELDS, true, false},
+    [MESSAGE_EXAMINE] = {"EXAMINE", EXAMINE_FIELDS, EXAMINE_FIELDS, true, false},
+    [MESSAGE_FINDINGS] = {"FINDINGS", FINDINGS_FIELDS, FINDINGS_FIELDS, true, false},
 };
 
 const char *message_word(enum message_type type)
@@ -84,6 +86,12 @@ static void encode_fields(const struct message *message, struct wire_writer *wri
         break;
     case MESSAGE_FETCH:
         fetch_encode(&message->as.fetch, writer);
+        break;
+    case MESSAGE_EXAMINE:
+        examine_encode(&message->as.examine, writer);
+        break;
+    case MESSAGE_FINDINGS:
+        findings_encode(&message->as.findings, writer);
         break;
     case MESSAGE_RESET:
     case MESSAGE_TYPES:
@@ -140,6 +148,10 @@ static bool decode_fields(struct wire_reader *reader, uint32_t fields, struct me
         return data_part_decode(reader, &message->as.data, error);
     case MESSAGE_FETCH:
         return fetch_decode(reader, &message->as.fetch, error);
+    case MESSAGE_EXAMINE:
+        return examine_decode(reader, &message->as.examine, error);
+    case MESSAGE_FINDINGS:
+        return findings_decode(reader, &message->as.findings, error);
     case MESSAGE_RESET:
     case MESSAGE_TYPES:
         break;

@@ -3,6 +3,7 @@
 #define CLOBBER_PROTO_MESSAGE_H
 
 #include "proto/beat.h"
+#include "proto/examination.h"
 #include "proto/membership.h"
 #include "proto/sample.h"
 #include "proto/setpoint.h"
@@ -26,6 +27,8 @@ enum message_type {
     MESSAGE_BYE = 13,
     MESSAGE_DATA = 14,
     MESSAGE_FETCH = 15,
+    MESSAGE_EXAMINE = 16,
+    MESSAGE_FINDINGS = 17,
     MESSAGE_TYPES
 };
 
@@ -54,6 +57,8 @@ struct message {
         struct bye bye;
         struct data_part data;
         struct fetch fetch;
+        struct examine examine;
+        struct findings findings;
     } as;
 };
 

@@ -84,6 +84,8 @@ static void perform(void *context, const struct member_action *action)
     case MEMBER_CONFIGURE:
         life->assignment = action->assignment;
         break;
+    case MEMBER_EXAMINE:
+        break; /* no coordinator of the simulation asks */
     case MEMBER_SET:
         life->setpoint = action->setpoint;
         life->has_setpoint = true;

@@ -5,14 +5,33 @@
 #include <string.h>
 
 const enum message_type messages_types[MESSAGES_COUNT] = {
-    MESSAGE_HELLO,     MESSAGE_WELCOME, MESSAGE_REFUSE,   MESSAGE_READY,  MESSAGE_DECLINE,
-    MESSAGE_BEAT,      MESSAGE_BYE,     MESSAGE_SETPOINT, MESSAGE_SAMPLE, MESSAGE_FINAL,
-    MESSAGE_FINAL_ACK, MESSAGE_STOP,    MESSAGE_DATA,     MESSAGE_FETCH,
+    MESSAGE_HELLO,   MESSAGE_WELCOME, MESSAGE_REFUSE,    MESSAGE_READY,
+    MESSAGE_DECLINE, MESSAGE_BEAT,    MESSAGE_BYE,       MESSAGE_SETPOINT,
+    MESSAGE_SAMPLE,  MESSAGE_FINAL,   MESSAGE_FINAL_ACK, MESSAGE_STOP,
+    MESSAGE_DATA,    MESSAGE_FETCH,   MESSAGE_EXAMINE,   MESSAGE_FINDINGS,
 };
 
 static const uint8_t assignment[] = "not looked into here";
 static const uint8_t histogram[] = {3, 30, 9, 11, 9, 1, 0, 1, 0, 1};
 static const uint8_t digest[] = {3, 9, 1, 4, 2};
+
+static const struct findings findings = {
+    .echo_t = 123456789012,
+    .t_agent = 98765432109,
+    .measured = true,
+    .lanes = 4,
+    .cpu_limit_milli = 1500,
+    .requests_per_cpu_s = 61200,
+    .timer_p99_ns = 60000,
+    .descriptors = 65536,
+    .room = 20000,
+    .ports = 28232,
+    .addresses = 2,
+    .engine = "epoll",
+    .engine_why = "io_uring_setup: Operation not permitted",
+    .governor = "powersave",
+    .clock = "tsc",
+};
 
 static const struct hello hello = {
     .major = PROTOCOL_MAJOR,
@@ -162,6 +181,12 @@ struct message messages_example(enum message_type type)
         break;
     case MESSAGE_FETCH:
         message.as.fetch = (struct fetch){"users", 2};
+        break;
+    case MESSAGE_EXAMINE:
+        message.as.examine = (struct examine){123456789012, 1000};
+        break;
+    case MESSAGE_FINDINGS:
+        message.as.findings = findings;
         break;
     default:
         CHECK(type == MESSAGE_TYPES); /* no example of what is not spoken */

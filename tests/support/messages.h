@@ -5,7 +5,7 @@
 #include "proto/message.h"
 
 /** The types that this version speaks. */
-#define MESSAGES_COUNT 14u
+#define MESSAGES_COUNT 16u
 extern const enum message_type messages_types[MESSAGES_COUNT];
 
 /** The example of `type`, one of messages_types; what it points at is static. */

@@ -21,7 +21,7 @@ set(door_liburing.h agent/engine_uring.c)
 foreach(header err pem ssl x509v3)
   set(door_openssl/${header}.h agent/tls.c)
 endforeach()
-set(door_jansson.h coordinator/json.c coordinator/json.h coordinator/json_lines.c coordinator/report_json.c coordinator/record.c)
+set(door_jansson.h coordinator/json.c coordinator/json.h coordinator/json_lines.c coordinator/report_json.c coordinator/record.c coordinator/diagnosis_json.c)
 
 set(wrong "")
 foreach(room common/base common/control proto coordinator agent)
@@ -73,6 +73,7 @@ set(cores
   agent/pacer.c agent/patience.c agent/redirect.c agent/resp.c agent/share.c agent/sources.c agent/target_knobs.c
   agent/target_model.c agent/target_request.c agent/template.c agent/thinking.c agent/workload.c
   coordinator/admission.c coordinator/aggregate.c coordinator/answer.c coordinator/assign.c coordinator/csv.c coordinator/curve.c
+  coordinator/diagnosis.c
   coordinator/grants.c coordinator/json_lines.c coordinator/ledger.c coordinator/numbering.c coordinator/plot.c coordinator/report.c coordinator/roster.c
   coordinator/settling.c coordinator/simulate_agents.c coordinator/simulate_plant.c coordinator/simulate_run.c
   coordinator/steering.c coordinator/summary.c coordinator/table.c coordinator/template.c

@@ -1189,6 +1189,39 @@ static void member_fetches_data_before_it_is_configured(void **state)
     assert_int_equal(world->count, 0);
 }
 
+static void member_lets_itself_be_examined_before_it_knows_a_run(void **state)
+{
+    struct world *world = *state;
+    make(world);
+    tick_after(world, 0);
+    struct message question = welcome(world);
+    question.type = MESSAGE_EXAMINE;
+    question.as.examine = (struct examine){.t = 77, .measure_ms = 1000};
+
+    hear(world, &question);
+    const struct member_action *examine = action(world, MEMBER_EXAMINE, 0);
+    assert_non_null(examine);
+    assert_int_equal(examine->message.as.examine.measure_ms, 1000);
+
+    const struct findings findings = {.echo_t = 77, .measured = true, .lanes = 2};
+    step(world, &(struct member_event){.kind = MEMBER_EXAMINED, .findings = &findings});
+    assert_int_equal(sent(world, MESSAGE_FINDINGS, 0)->as.findings.echo_t, 77);
+    assert_int_equal(sent(world, MESSAGE_FINDINGS, 0)->as.findings.lanes, 2);
+}
+
+static void member_in_a_run_is_not_examined(void **state)
+{
+    struct world *world = *state;
+    be_leased(world);
+    struct message question = welcome(world);
+    question.type = MESSAGE_EXAMINE;
+    question.as.examine = (struct examine){.t = 77};
+
+    hear(world, &question);
+
+    assert_null(action(world, MEMBER_EXAMINE, 0));
+}
+
 static void member_asks_again_for_what_got_lost(void **state)
 {
     struct world *world = *state;
@@ -1280,6 +1313,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         MEMBER_TEST(member_fetches_data_before_it_is_configured),
         MEMBER_TEST(member_asks_again_for_what_got_lost),
+        MEMBER_TEST(member_lets_itself_be_examined_before_it_knows_a_run),
+        MEMBER_TEST(member_in_a_run_is_not_examined),
         MEMBER_TEST(member_declines_data_that_is_not_the_plans),
         MEMBER_TEST(member_gives_up_a_coordinator_that_answers_no_fetch),
         MEMBER_TEST(member_that_fetches_is_interrupted_at_once),

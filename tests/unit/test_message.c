@@ -283,8 +283,8 @@ struct type_case {
 };
 
 static const struct type_case type_cases[] = {
-    {"type_0_is_refused", 0, "type is 0; expected 1 to 15"},
-    {"type_16_is_refused", 16, "type is 16; expected 1 to 15"},
+    {"type_0_is_refused", 0, "type is 0; expected 1 to 17"},
+    {"type_18_is_refused", 18, "type is 18; expected 1 to 17"},
     {"reset_is_known_and_not_understood", MESSAGE_RESET,
      "RESET: it is not understood by this version"},
 };
