@@ -52,10 +52,11 @@ class Docs(Case):
                         self.write("start.c", block)
                     continue
                 if name == "yaml":
-                    if block.startswith("# plan.yaml"):
+                    plan = re.match(r"# (\w+\.yaml)\n", block)
+                    if plan:
                         for written, free in ports.items():
                             block = block.replace(written, str(free))
-                        self.write("plan.yaml", block)
+                        self.write(plan[1], block)
                     continue
                 told = self.run_block(block, ports)
                 self.assertEqual(told.returncode, 0, f"{page}:\n{block}\n{told.stdout}\n{told.stderr}")
