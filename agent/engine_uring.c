@@ -458,14 +458,14 @@ static uint32_t batch(const struct engine *engine)
 
 static int wait_for(struct engine *engine, uint64_t timeout_ns)
 {
-    uint32_t wanted = batch(engine);
+    /* What is sent is mostly told in this very call, and is nothing to wait for. But not when its
+     * peer takes its time: hence no longer than for any batch. */
+    uint32_t wanted = batch(engine) + engine->awaited;
     if (wanted > 1 && timeout_ns > BATCH_NS_MAX)
         timeout_ns = BATCH_NS_MAX;
     struct __kernel_timespec timeout = {.tv_sec = (long long)(timeout_ns / NS_PER_S),
                                         .tv_nsec = (long long)(timeout_ns % NS_PER_S)};
     struct io_uring_cqe *first;
-    /* What is sent is told in this very call, but nothing to wait for. */
-    wanted += engine->awaited;
     return io_uring_submit_and_wait_timeout(&engine->ring, &first, wanted,
                                             timeout_ns == ENGINE_NEVER ? NULL : &timeout, NULL);
 }

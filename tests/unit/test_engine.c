@@ -483,6 +483,26 @@ static void *drain_listener(void *context)
     return NULL;
 }
 
+static void a_wake_up_is_heard_beside_a_send_that_nobody_takes(void **state)
+{
+    struct rig *rig = *state;
+    struct line line = {.connected = false};
+    int peer = connect_line(rig, &line);
+    uint8_t *large = calloc(1, LARGE_BYTES);
+    CHECK(large != NULL);
+    line.connection.awaits_sent = true;
+
+    ssize_t sent = driver->send(rig->engine, &line.connection, large, LARGE_BYTES);
+    driver->wake(rig->engine);
+    driver->wait(rig->engine, ENGINE_NEVER);
+    driver->tell(rig->engine);
+
+    assert_true(sent >= 0 && sent < (ssize_t)LARGE_BYTES);
+    assert_int_equal(rig->woken, 1);
+    hang_up(rig, &line, peer);
+    free(large);
+}
+
 static void a_wake_up_is_heard_among_connections_without_end(void **state)
 {
     struct rig *rig = *state;
@@ -550,6 +570,7 @@ int main(void)
         ON_A_RIG(what_was_sent_goes_out_although_it_is_closed_at_once),
         ON_A_RIG(a_crowd_is_heard_to_the_last),
         ON_A_RIG(another_thread_ends_a_wait),
+        ON_A_RIG(a_wake_up_is_heard_beside_a_send_that_nobody_takes),
         ON_A_RIG(a_wake_up_is_heard_among_connections_without_end),
         ON_A_RIG(an_engine_may_end_with_connections_open),
         cmocka_unit_test(epoll_is_always_there),
