@@ -353,19 +353,20 @@ static void take_received(struct engine *engine, uint32_t index,
 }
 
 /* Unless its owner waits for it, a send is heard of only when it went wrong: at its first byte, or
- * half-way. */
+ * half-way. A socket says why it broke to whoever asks first, which may have been the receive. */
 static void tell_send(struct engine *engine, struct connection *connection, int result)
 {
-    if (connection->awaits_sent && result > 0 &&
-        (size_t)result == engine->slots[connection->slot].sending) {
+    const struct slot *slot = &engine->slots[connection->slot];
+    if (connection->awaits_sent && result > 0 && (size_t)result == slot->sending) {
         engine->listener->sent(engine->context, connection, (size_t)result);
         return;
     }
+    int error = slot->ended ? slot->error : 0;
     uring_close(engine, connection);
     if (result < 0)
-        engine->listener->unsent(engine->context, connection, -result);
+        engine->listener->unsent(engine->context, connection, error != 0 ? error : -result);
     else
-        engine->listener->closed(engine->context, connection, EPIPE);
+        engine->listener->closed(engine->context, connection, error != 0 ? error : EPIPE);
 }
 
 static void tell_one(struct engine *engine, const struct io_uring_cqe *completion)
