@@ -1,6 +1,7 @@
 #include "agent/allow.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <arpa/inet.h>
@@ -109,7 +110,7 @@ static bool refuse(const char *text, struct error *error)
     return error_set(error, ERROR_USAGE, PLACE_NONE,
                      "'%s' is no target; give HOST[:PORT] such as shop.example:443 or [::1]:80, "
                      "a network such as 10.0.0.0/8, or unix:/PATH",
-                     units_show_outside(text, shown, sizeof shown));
+                     harmless_text(text, shown, sizeof shown));
 }
 
 /* "10.0.0.0/8" or "fd00::/8": `slash` is where the prefix begins. */
@@ -293,7 +294,7 @@ bool allow_check(const struct allow *allow, const char *host, const struct addre
         return error_set(error, ERROR_LIMIT, PLACE_NONE,
                          "target %s is %s, a link-local address; those are never loaded, "
                          "whatever --allow says",
-                         units_show_outside(host, shown, sizeof shown),
+                         harmless_text(host, shown, sizeof shown),
                          net_address_text(address, where));
     if (allow->count == 0 && net_is_loopback(address))
         return true;
@@ -304,7 +305,7 @@ bool allow_check(const struct allow *allow, const char *host, const struct addre
     net_address_text(address, where);
     return error_set(error, ERROR_LIMIT, PLACE_NONE,
                      "target %s is %s, which this agent's owner does not allow; --allow %s would",
-                     units_show_outside(host, shown, sizeof shown), where, where);
+                     harmless_text(host, shown, sizeof shown), where, where);
 }
 
 static int compare_texts(const void *one, const void *other)

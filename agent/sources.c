@@ -1,6 +1,7 @@
 #include "agent/sources.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <arpa/inet.h>
@@ -15,7 +16,7 @@ static bool refuse(const char *text, struct error *error)
     return error_set(error, ERROR_USAGE, PLACE_NONE,
                      "'%s' is no source; give an ADDRESS, ADDRESS-ADDRESS or a network of at most "
                      "%u addresses, such as 10.0.0.0/28",
-                     units_show_outside(text, shown, sizeof shown), SOURCE_ADDRESSES_MAX);
+                     harmless_text(text, shown, sizeof shown), SOURCE_ADDRESSES_MAX);
 }
 
 /* The address of `text[length]`, which has no port. */

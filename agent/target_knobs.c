@@ -1,6 +1,7 @@
 #include "agent/target_knobs.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/limits.h"
 #include "common/base/units.h"
 
@@ -85,12 +86,12 @@ bool target_knobs_set(struct target_knobs *knobs, const char *name, const char *
         if (rows[i].take(knobs, value))
             return true;
         return error_set(error, ERROR_USAGE, PLACE_NONE, "'%s' is no value for %s; give %s",
-                         units_show_outside(value, shown, sizeof shown), name, rows[i].wanted);
+                         harmless_text(value, shown, sizeof shown), name, rows[i].wanted);
     }
     return error_set(error, ERROR_USAGE, PLACE_NONE,
                      "'%s' is no knob; there are latency, jitter, servers, queue, error-rate and "
                      "retrograde",
-                     units_show_outside(name, shown, sizeof shown));
+                     harmless_text(name, shown, sizeof shown));
 }
 
 bool target_knobs_check(const struct target_knobs *knobs, uint32_t threads, struct error *error)

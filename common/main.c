@@ -1,5 +1,6 @@
 /* The one main(): finds the subcommand and hands over. */
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "common/command.h"
 #include "common/version.h"
@@ -52,7 +53,7 @@ static int refuse(const char *word)
         names[i] = commands[i].name;
     const char *nearest = units_nearest(word, names, COUNT(names));
     char shown[128];
-    units_show_outside(word, shown, sizeof shown);
+    harmless_text(word, shown, sizeof shown);
     if (nearest != NULL)
         fprintf(stderr, "clobber: there is no command '%s'; did you mean '%s'?\n", shown, nearest);
     else

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <inttypes.h>
@@ -178,8 +179,7 @@ static bool console_event(void *state, const struct report_event *event, struct 
     char sentence[4 * SENTENCE_BYTES];
     double at_s = (double)event->at_ns / 1e9;
     say(console, "%02d:%04.1f  %s%s", (int)(at_s / 60.0), fmod(at_s, 60.0),
-        units_show_outside(event->sentence, sentence, sizeof sentence),
-        console->terminal ? "\n" : "");
+        harmless_text(event->sentence, sentence, sizeof sentence), console->terminal ? "\n" : "");
     return true;
 }
 
@@ -204,9 +204,9 @@ static void console_head(const struct console *console, const struct plan *plan)
     units_show_duration(plan->schedule.warmup_ns, warmup);
     if (plan->requests_total > 0)
         snprintf(total, sizeof total, "%" PRIu64 " requests, at most ", plan->requests_total);
-    say(console, "%s: %s%s%s, %s, %s%s%s%s%s%s", units_show_outside(plan->name, name, sizeof name),
-        goal, plan->goal == GOAL_HOLD ? " \u00b1 " : "", plan->goal == GOAL_HOLD ? tolerance : "",
-        units_show_outside(plan->target, target, sizeof target), total, duration,
+    say(console, "%s: %s%s%s, %s, %s%s%s%s%s%s", harmless_text(plan->name, name, sizeof name), goal,
+        plan->goal == GOAL_HOLD ? " \u00b1 " : "", plan->goal == GOAL_HOLD ? tolerance : "",
+        harmless_text(plan->target, target, sizeof target), total, duration,
         plan->schedule.warmup_ns > 0 ? " (" : "", plan->schedule.warmup_ns > 0 ? warmup : "",
         plan->schedule.warmup_ns > 0 ? " warm-up)" : "", console->terminal ? "\n" : "");
 }

@@ -59,7 +59,8 @@ bool diagnosis_json(const struct diagnosis *diagnosis, FILE *stream, struct erro
              diagnosis->wanted_per_s > 0.0 ? json_number(diagnosis->wanted_per_s) : json_null());
     json_put(object, "remarks", remarks_array(diagnosis));
     json_put(object, "first_limit", json_text(diagnosis->first_limit));
-    int failed = json_dumpf(object, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    int failed =
+        json_dumpf(object, stream, JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     json_decref(object);
     if (failed != 0 || fputc('\n', stream) == EOF || fflush(stream) != 0)
         return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write the findings: %s",

@@ -6,6 +6,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/flags.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "common/command.h"
 #include "coordinator/leave.h"
@@ -178,8 +179,8 @@ static void doctor_meet(struct doctor *doctor, const struct peer_id *peer,
         i = doctor->count++;
         doctor->beds[i] = (struct bed){.peer = *peer};
         memcpy(doctor->beds[i].incarnation, message->incarnation, ID_BYTES);
-        units_show_outside(message->as.hello.name, doctor->patients[i].name,
-                           sizeof doctor->patients[i].name);
+        harmless_text(message->as.hello.name, doctor->patients[i].name,
+                      sizeof doctor->patients[i].name);
         doctor_ask(doctor, i, now_ns);
         return;
     }

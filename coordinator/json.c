@@ -1,10 +1,12 @@
 #include "coordinator/json.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <jansson.h>
 #include <math.h>
+#include <string.h>
 
 #define TEXT_BYTES 1100u /* of one outside text, each byte of which may become four */
 
@@ -23,12 +25,14 @@ json_t *json_number(double number)
     return value;
 }
 
+/* Files of JSON are read in terminals too. What is not ASCII is written as \uNNNN, so that it keeps
+ * its meaning and does nothing there; DEL is all that this leaves alive. */
 json_t *json_text(const char *text)
 {
-    json_t *value = json_string(text); /* NULL for bytes that are no UTF-8 */
-    if (value == NULL) {
+    json_t *value = strchr(text, 0x7F) == NULL ? json_string(text) : NULL;
+    if (value == NULL) { /* or bytes that are no UTF-8 */
         char shown[TEXT_BYTES];
-        value = json_string(units_show_outside(text, shown, sizeof shown));
+        value = json_string(harmless_text(text, shown, sizeof shown));
     }
     CHECK(value != NULL);
     return value;

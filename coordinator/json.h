@@ -13,7 +13,7 @@ struct json_t; /* jansson's */
  * small. */
 struct json_t *json_count(uint64_t count);
 struct json_t *json_number(double number);  /* null when not finite */
-struct json_t *json_text(const char *text); /* bytes that are no UTF-8 become \xNN */
+struct json_t *json_text(const char *text); /* bytes that are no UTF-8, and DEL, become \xNN */
 
 /** Sets `key` of `object` and takes `value`. */
 void json_put(struct json_t *object, const char *key, struct json_t *value);

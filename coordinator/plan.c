@@ -1,6 +1,7 @@
 #include "coordinator/plan.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "coordinator/plan_check.h"
 #include "coordinator/plan_reading.h"
@@ -152,7 +153,7 @@ static void report_unknown(struct reading *reading, const char *section, const s
     else
         plan_section_keys(section, advice, sizeof advice);
     plan_errors_add(reading->errors, ERROR_PLAN, node->key_place, "unknown key '%s'; %s",
-                    units_show_outside(node->key, shown, sizeof shown), advice);
+                    harmless_text(node->key, shown, sizeof shown), advice);
 }
 
 /* Reads the keys below `section` in the order of the table, in which each key comes after those

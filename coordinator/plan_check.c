@@ -1,6 +1,7 @@
 #include "coordinator/plan_check.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/limits.h"
 #include "common/base/units.h"
 #include "coordinator/plan_command.h"
@@ -299,7 +300,7 @@ static void check_request(struct reading *reading, uint32_t index, struct place 
         char shown[64];
         plan_errors_add(reading->errors, ERROR_PLAN, place,
                         "a second request called '%s'; give each a name of its own",
-                        units_show_outside(request->name, shown, sizeof shown));
+                        harmless_text(request->name, shown, sizeof shown));
         break;
     }
 }

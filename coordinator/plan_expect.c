@@ -1,6 +1,7 @@
 #include "coordinator/plan_expect.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "coordinator/plan_headers.h"
 #include "coordinator/plan_value.h"
@@ -64,8 +65,7 @@ static bool read_header(struct reading *reading, const struct plan_key *key,
         mistake = "its value holds a control character: give one line of text";
     if (mistake != NULL) {
         return plan_errors_add(reading->errors, ERROR_PLAN, node->key_place, "%s has '%s'; %s",
-                               key->path, units_show_outside(node->key, shown, sizeof shown),
-                               mistake);
+                               key->path, harmless_text(node->key, shown, sizeof shown), mistake);
     }
     return headers_add(headers, node->key, node->text) ||
            plan_errors_add(reading->errors, ERROR_MEMORY, node->place,

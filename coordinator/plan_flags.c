@@ -2,6 +2,7 @@
 #include "coordinator/plan.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "coordinator/plan_check.h"
 #include "coordinator/plan_headers.h"
@@ -159,7 +160,7 @@ static void put_header(struct reading *reading, const char *line)
     if (colon == NULL) {
         plan_errors_add(reading->errors, ERROR_USAGE, PLACE_NONE,
                         "-H has '%s', which has no ':'; give 'Name: value'",
-                        units_show_outside(line, shown, sizeof shown));
+                        harmless_text(line, shown, sizeof shown));
         return;
     }
     char *name = strndup(line, (size_t)(colon - line));
@@ -175,7 +176,7 @@ static void put_header(struct reading *reading, const char *line)
         mistake = "it is there already: a header may come once";
     if (mistake != NULL) {
         plan_errors_add(reading->errors, ERROR_USAGE, PLACE_NONE, "-H has '%s'; %s",
-                        units_show_outside(name, shown, sizeof shown), mistake);
+                        harmless_text(name, shown, sizeof shown), mistake);
     } else if (!headers_add(headers, name, value)) {
         usage(reading, "out of memory reading the flags");
     }

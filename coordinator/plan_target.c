@@ -1,6 +1,7 @@
 #include "coordinator/plan_target.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <arpa/inet.h>
@@ -32,7 +33,7 @@ static bool target_mistake(const char *text, struct place place, struct error *e
 {
     char shown[SHOWN_BYTES];
     return error_set(error, ERROR_PLAN, place, "target is '%s'; %s",
-                     units_show_outside(text, shown, sizeof shown), reason);
+                     harmless_text(text, shown, sizeof shown), reason);
 }
 
 /* "http+unix" is "http" over a Unix socket. */

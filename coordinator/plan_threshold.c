@@ -1,6 +1,7 @@
 #include "coordinator/plan_threshold.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <stdio.h>
@@ -84,7 +85,7 @@ static const struct metric *read_metric(const char *text, struct threshold *thre
         error_set(error, ERROR_PLAN, place,
                   "unknown metric '%s'; give latency.p(99), latency.mean, latency.max, "
                   "service.p(99), errors.rate or throughput",
-                  units_show_outside(text, shown, sizeof shown));
+                  harmless_text(text, shown, sizeof shown));
         return NULL;
     }
     if (!metric->quantile)
@@ -129,7 +130,7 @@ bool threshold_read(const char *text, struct threshold *threshold, struct place 
     if (!split(text, &parts)) {
         return error_set(error, ERROR_PLAN, place,
                          "'%s' is no threshold; give a line such as latency.p(99) < 250ms",
-                         units_show_outside(text, shown, sizeof shown));
+                         harmless_text(text, shown, sizeof shown));
     }
     struct threshold read = {.below = parts.comparison[0] == '<',
                              .inclusive = parts.comparison[1] == '='};
@@ -139,7 +140,7 @@ bool threshold_read(const char *text, struct threshold *threshold, struct place 
     read.metric = metric->metric;
     if (!read_bound(parts.bound, read.metric, &read.bound)) {
         return error_set(error, ERROR_PLAN, place, "%s is compared with '%s'; give %s",
-                         parts.metric, units_show_outside(parts.bound, shown, sizeof shown),
+                         parts.metric, harmless_text(parts.bound, shown, sizeof shown),
                          metric->bound_allowed);
     }
     if (asprintf(&read.text, "%s %s %s", parts.metric, parts.comparison, parts.bound) < 0)

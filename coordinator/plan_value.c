@@ -1,6 +1,7 @@
 #include "coordinator/plan_value.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "coordinator/plan_command.h"
 #include "coordinator/plan_expect.h"
@@ -37,7 +38,7 @@ static const char *node_shown(const struct node *node, char *text, size_t text_b
     if (strlen(node->text) != node->text_bytes)
         return "text with a NUL";
     snprintf(text, text_bytes, "%s'%s%s'", node->quoted ? "the text " : "",
-             units_show_outside(node->text, shown, sizeof shown),
+             harmless_text(node->text, shown, sizeof shown),
              node->text_bytes >= SHOWN_BYTES ? "..." : "");
     return text;
 }
@@ -290,7 +291,7 @@ bool plan_name_read(struct reading *reading, const struct plan_key *key, const s
     return plan_errors_add(reading->errors, ERROR_PLAN, node->key_place,
                            "%s has '%s'; a name is of letters, digits and _, begins with no digit, "
                            "and is none of seq, random and uuid",
-                           key->path, units_show_outside(node->key, shown, sizeof shown));
+                           key->path, harmless_text(node->key, shown, sizeof shown));
 }
 
 static bool read_variable(struct reading *reading, const struct plan_key *key,
@@ -399,8 +400,7 @@ static bool read_header(struct reading *reading, const struct plan_key *key,
         mistake = header_mistake(node->key, node->text, node->text_bytes);
     if (mistake != NULL) {
         return plan_errors_add(reading->errors, ERROR_PLAN, node->key_place, "%s has '%s'; %s",
-                               key->path, units_show_outside(node->key, shown, sizeof shown),
-                               mistake);
+                               key->path, harmless_text(node->key, shown, sizeof shown), mistake);
     }
     return headers_add(headers, node->key, node->text) ||
            plan_errors_add(reading->errors, ERROR_MEMORY, node->place,
@@ -486,7 +486,7 @@ static bool read_bound(struct reading *reading, const struct plan_key *key, cons
     char shown[SHOWN_BYTES];
     return plan_errors_add(reading->errors, ERROR_PLAN, node->place,
                            "%s has '%s', which no search can keep; give %s", key->path,
-                           units_show_outside(node->text, shown, sizeof shown),
+                           harmless_text(node->text, shown, sizeof shown),
                            plan_key_allowed(key, NULL, allowed, sizeof allowed));
 }
 

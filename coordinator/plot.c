@@ -1,6 +1,7 @@
 #include "coordinator/plot.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "common/control/controller.h"
 
@@ -94,7 +95,7 @@ static bool keep_event(void *state, const struct report_event *event, struct err
 {
     (void)error;
     char what[4 * SENTENCE_BYTES];
-    note(state, event->at_ns, units_show_outside(event->sentence, what, sizeof what));
+    note(state, event->at_ns, harmless_text(event->sentence, what, sizeof what));
     return true;
 }
 

@@ -35,7 +35,7 @@ static bool record_failed(const struct record *record, struct error *error)
 /* Takes `object`. */
 static bool record_line(struct record *record, json_t *object, struct error *error)
 {
-    char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
     json_decref(object);
     CHECK(text != NULL);
     size_t length = strlen(text);

@@ -269,7 +269,8 @@ json_t *json_report(const struct report *report)
 bool report_json(const struct report *report, FILE *stream, struct error *error)
 {
     json_t *object = json_report(report);
-    int failed = json_dumpf(object, stream, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    int failed =
+        json_dumpf(object, stream, JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_REAL_PRECISION(12));
     json_decref(object);
     if (failed != 0 || fputc('\n', stream) == EOF)
         return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write the result: %s",

@@ -1,5 +1,6 @@
 #include "coordinator/report.h"
 
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <math.h>
@@ -93,8 +94,7 @@ static void show_head(const struct report *report, bool color, FILE *stream)
     char name[4 * NAME_BYTES_MAX];
     char goal[256];
     struct word word = outcome_shown(report);
-    add(&line, "%s  %s  %u agent%s  %.1fs",
-        units_show_outside(report->plan->name, name, sizeof name),
+    add(&line, "%s  %s  %u agent%s  %.1fs", harmless_text(report->plan->name, name, sizeof name),
         plan_goal_text(report->plan, goal, sizeof goal), report->agents_peak,
         report->agents_peak == 1 ? "" : "s", (double)report->duration_ns / 1e9);
     if (report->warmup_ns > 0)
@@ -169,7 +169,7 @@ static void show_verdict(const struct report *report, FILE *stream)
         char sentence[4 * SENTENCE_BYTES];
         double at_s = (double)event->at_ns / 1e9;
         fprintf(stream, "  %-12s %02d:%04.1f %s\n", i == 0 ? "events" : "", (int)(at_s / 60.0),
-                fmod(at_s, 60.0), units_show_outside(event->sentence, sentence, sizeof sentence));
+                fmod(at_s, 60.0), harmless_text(event->sentence, sentence, sizeof sentence));
     }
     if (report->event_count > EVENTS_SHOWN)
         fprintf(stream, "               and %u more\n",

@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/harmless.h"
 #include "common/base/limits.h"
 #include "common/base/units.h"
 #include "common/command.h"
@@ -124,11 +125,11 @@ static void draw(const struct simulating *simulating, uint64_t took_ns)
     if (simulating->plot == NULL || (json != NULL && strcmp(json, "-") == 0))
         return;
     const char *text = simulating->options->plant_text;
-    printf(
-        "\n%s  %s  simulated: %s in %s, seed %llu\nplant     %s\n\n",
-        units_show_outside(plan->name, name, sizeof name), plan_goal_text(plan, goal, sizeof goal),
-        units_show_duration(plan->schedule.duration_ns, length), units_show_latency(took_ns, took),
-        (unsigned long long)simulating->seed, text != NULL ? text : SIMULATE_PLANT_DEFAULT);
+    printf("\n%s  %s  simulated: %s in %s, seed %llu\nplant     %s\n\n",
+           harmless_text(plan->name, name, sizeof name), plan_goal_text(plan, goal, sizeof goal),
+           units_show_duration(plan->schedule.duration_ns, length),
+           units_show_latency(took_ns, took), (unsigned long long)simulating->seed,
+           text != NULL ? text : SIMULATE_PLANT_DEFAULT);
     plot_draw(simulating->plot,
               &(struct plot_look){.columns = terminal_columns(), .ascii = !speaks_utf8()}, stdout);
 }

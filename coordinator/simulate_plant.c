@@ -1,6 +1,7 @@
 #include "coordinator/simulate_plant.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/limits.h"
 #include "common/base/units.h"
 
@@ -36,7 +37,7 @@ static bool wrong(const struct part *part, const char *allowed, struct error *er
 {
     char value[4 * PART_BYTES];
     return error_set(error, ERROR_USAGE, PLACE_NONE, "%s is '%s'; give %s", part->key,
-                     units_show_outside(part->value, value, sizeof value), allowed);
+                     harmless_text(part->value, value, sizeof value), allowed);
 }
 
 static bool read_seconds(const char *text, double *seconds)
@@ -328,7 +329,7 @@ static bool no_such_key(const char *name, struct error *error)
         snprintf(all + length, sizeof all - length, "%s%s", i == 0 ? "" : ", ", names[i]);
     }
     const char *nearest = units_nearest(name, names, COUNT(names));
-    units_show_outside(name, shown, sizeof shown);
+    harmless_text(name, shown, sizeof shown);
     if (nearest != NULL)
         return error_set(error, ERROR_USAGE, PLACE_NONE, "there is no '%.40s'; did you mean '%s'?",
                          shown, nearest);

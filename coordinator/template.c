@@ -1,6 +1,7 @@
 #include "coordinator/template.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "coordinator/plan_target.h"
 #include "proto/dataset.h"
@@ -64,7 +65,7 @@ static bool wrong(struct expression expression, struct error *error, const char 
     char shown[SHOWN_BYTES];
     snprintf(inside, sizeof inside, "%.*s", (int)expression.bytes, expression.text);
     return error_set(error, ERROR_PLAN, PLACE_NONE, "{{ %s }} %s",
-                     units_show_outside(inside, shown, sizeof shown), sentence);
+                     harmless_text(inside, shown, sizeof shown), sentence);
 }
 
 /* "; did you mean 'users'?", or all that there is. */

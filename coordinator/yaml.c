@@ -1,6 +1,7 @@
 #include "coordinator/yaml.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <stdlib.h>
@@ -220,7 +221,7 @@ static bool builder_check_keys(struct builder *builder, const struct node *map)
         char shown[SHOWN_BYTES];
         plan_errors_add(builder->errors, ERROR_PLAN, sorted[i]->key_place,
                         "the key '%s' again; it is on line %u already, and may come once",
-                        units_show_outside(sorted[i]->key, shown, sizeof shown),
+                        harmless_text(sorted[i]->key, shown, sizeof shown),
                         sorted[i - 1]->key_place.line);
         sorted[i]->kind = NODE_REFUSED;
     }
@@ -242,12 +243,12 @@ static void builder_refuse_decoration(struct builder *builder, const yaml_char_t
     if (anchor != NULL) {
         plan_errors_add(builder->errors, ERROR_PLAN, place,
                         "the anchor '&%s'; a plan has none: leave it out",
-                        units_show_outside((const char *)anchor, shown, sizeof shown));
+                        harmless_text((const char *)anchor, shown, sizeof shown));
     }
     if (tag != NULL) {
         plan_errors_add(builder->errors, ERROR_PLAN, place,
                         "the tag '%s'; a plan has none: leave it out",
-                        units_show_outside((const char *)tag, shown, sizeof shown));
+                        harmless_text((const char *)tag, shown, sizeof shown));
     }
 }
 
@@ -255,9 +256,9 @@ static bool builder_take_alias(struct builder *builder, const yaml_event_t *even
                                struct place place)
 {
     char shown[SHOWN_BYTES];
-    plan_errors_add(
-        builder->errors, ERROR_PLAN, place, "the alias '*%s'; a plan has none: write the value out",
-        units_show_outside((const char *)event->data.alias.anchor, shown, sizeof shown));
+    plan_errors_add(builder->errors, ERROR_PLAN, place,
+                    "the alias '*%s'; a plan has none: write the value out",
+                    harmless_text((const char *)event->data.alias.anchor, shown, sizeof shown));
     return builder_attach(builder, NODE_REFUSED, place) != NULL;
 }
 

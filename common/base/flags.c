@@ -1,6 +1,7 @@
 #include "common/base/flags.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <ctype.h>
@@ -123,7 +124,7 @@ static bool take_word(struct reading *reading, const char *word)
     const struct flags *flags = reading->flags;
     if (reading->words_count == flags->words_max) {
         char shown[128];
-        units_show_outside(word, shown, sizeof shown);
+        harmless_text(word, shown, sizeof shown);
         return error_set(reading->error, ERROR_USAGE, PLACE_NONE,
                          "'%s' is one word too many; usage: %s", shown, flags->usage);
     }
@@ -145,7 +146,7 @@ static bool refuse_unknown(const struct reading *reading, const char *written)
     name[strcspn(name, "=")] = '\0';
     const char *nearest = units_nearest(name, names, count + 1);
     char shown[128];
-    units_show_outside(written, shown, sizeof shown);
+    harmless_text(written, shown, sizeof shown);
     if (nearest != NULL)
         return error_set(reading->error, ERROR_USAGE, PLACE_NONE,
                          "there is no flag '%s'; did you mean --%s?", shown, nearest);

@@ -1,6 +1,7 @@
 #include "common/base/log.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <stdarg.h>
@@ -34,7 +35,7 @@ void log_line(enum log_level level, const char *format, ...)
     char line[LINE_BYTES];
     int head = snprintf(line, sizeof line, "clobber: %s ", words[level]);
     CHECK(head > 0);
-    units_show_outside(sentence, line + head, sizeof line - (size_t)head - 1);
+    harmless_text(sentence, line + head, sizeof line - (size_t)head - 1);
     size_t length = strlen(line);
     line[length] = '\n';
     if (write(STDERR_FILENO, line, length + 1) < 0)

@@ -1,6 +1,7 @@
 #include "common/base/net.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 #include "common/base/units.h"
 
 #include <arpa/inet.h>
@@ -48,7 +49,7 @@ bool net_resolve(const char *host, uint16_t port, struct address *addresses, uin
                  struct error *error)
 {
     char shown[HOST_BYTES];
-    units_show_outside(host, shown, sizeof shown);
+    harmless_text(host, shown, sizeof shown);
     char name[HOST_BYTES];
     if (!copy_host(host, name))
         return error_set(error, ERROR_TARGET, PLACE_NONE,
@@ -92,7 +93,7 @@ bool net_local_address(const char *path, struct address *address, struct error *
 bool net_split(const char *text, char *host, size_t host_bytes, uint16_t *port, struct error *error)
 {
     char shown[HOST_BYTES];
-    units_show_outside(text, shown, sizeof shown);
+    harmless_text(text, shown, sizeof shown);
     const char *colon = strrchr(text, ':');
     uint64_t number = 0;
     if (colon == NULL || colon[1] < '0' || colon[1] > '9' ||
@@ -129,7 +130,7 @@ const char *net_address_text(const struct address *address, char *text)
     char host[INET6_ADDRSTRLEN];
     if (address->as.any.sa_family == AF_UNIX) {
         char shown[sizeof address->as.local.sun_path];
-        units_show_outside(address->as.local.sun_path, shown, sizeof shown);
+        harmless_text(address->as.local.sun_path, shown, sizeof shown);
         snprintf(text, ADDRESS_TEXT_BYTES, "unix:%s", shown);
     } else if (address->as.any.sa_family == AF_INET) {
         CHECK(inet_ntop(AF_INET, &address->as.v4.sin_addr, host, sizeof host) != NULL);

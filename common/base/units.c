@@ -335,68 +335,6 @@ const char *units_show_size(uint64_t size_bytes, char *text)
     return text;
 }
 
-/* The length in bytes of the UTF-8 character at `bytes`, its code point into `code`; 0: it is none.
- * Never looks beyond the zero at the end: that is no byte of a character. */
-static size_t read_utf8(const unsigned char *bytes, uint32_t *code)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = 0;
-    if (bytes[0] < 0x80)
-        length = 1;
-    else if (bytes[0] >= 0xC2 && bytes[0] <= 0xDF)
-        length = 2;
-    else if (bytes[0] >= 0xE0 && bytes[0] <= 0xEF)
-        length = 3;
-    else if (bytes[0] >= 0xF0 && bytes[0] <= 0xF4)
-        length = 4;
-    else
-        return 0;
-
-    uint32_t read = length == 1 ? bytes[0] : bytes[0] & (0xFFu >> (length + 1));
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xC0) != 0x80)
-            return 0;
-        read = read << 6 | (bytes[i] & 0x3Fu);
-    }
-    if (read < smallest[length] || read > 0x10FFFF || (read >= 0xD800 && read <= 0xDFFF))
-        return 0;
-    *code = read;
-    return length;
-}
-
-/* True for what can move the cursor, hide text or turn its direction. */
-static bool is_unsafe(uint32_t code)
-{
-    return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x61C || code == 0x200E ||
-           code == 0x200F || (code >= 0x2028 && code <= 0x202E) ||
-           (code >= 0x2066 && code <= 0x2069);
-}
-
-const char *units_show_outside(const char *source, char *text, size_t text_bytes)
-{
-    CHECK(text_bytes > 0);
-    const unsigned char *bytes = (const unsigned char *)source;
-    size_t used = 0;
-    while (*bytes != '\0') {
-        uint32_t code = 0;
-        size_t length = read_utf8(bytes, &code);
-        bool shown_as_is = length > 0 && !is_unsafe(code);
-        size_t taken = length > 0 ? length : 1;
-        if (used + (shown_as_is ? taken : 4 * taken) >= text_bytes)
-            break; /* cut between characters, never within one */
-        if (shown_as_is) {
-            memcpy(text + used, bytes, taken);
-            used += taken;
-        } else {
-            for (size_t i = 0; i < taken; i++, used += 4)
-                snprintf(text + used, 5, "\\x%02X", bytes[i]);
-        }
-        bytes += taken;
-    }
-    text[used] = '\0';
-    return text;
-}
-
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

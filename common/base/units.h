@@ -42,10 +42,6 @@ const char *units_show_share(double share, char *text);
 /** "64KiB" when whole, else bytes "1000B". */
 const char *units_show_size(uint64_t size_bytes, char *text);
 
-/** Copies `source` into `text[text_bytes]` with C0, C1, DEL, bidi controls and bad UTF-8 shown as
- *  \xNN: for everything that came from outside and reaches a person. Returns `text`. */
-const char *units_show_outside(const char *source, char *text, size_t text_bytes);
-
 /** The one of `words[count]` nearest to `word` by edit distance, or NULL when none is near
  *  (distance above 2 and above a third of its length, or nothing of it would stay). For "did you
  *  mean". */

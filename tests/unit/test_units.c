@@ -322,46 +322,6 @@ static void sizes_show_in_the_largest_whole_unit(void **state)
     assert_string_equal(units_show_size(UINT64_C(4096) << 30, text), "4096GiB");
 }
 
-static void text_from_outside_cannot_drive_the_terminal(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *source, *text;
-    } cases[] = {
-        {"plain text, é, €, 😀", "plain text, é, €, 😀"},
-        {"\x1b[31mred", "\\x1B[31mred"},
-        {"a\nb\tc\x7f", "a\\x0Ab\\x09c\\x7F"},
-        {"\xC2\x9B"
-         "31m",
-         "\\xC2\\x9B31m"}, /* C1: another way to write ESC [ */
-        {"\xE2\x80\xAE"
-         "txt.exe",
-         "\\xE2\\x80\\xAEtxt.exe"}, /* right to left override */
-        {"\xE2\x81\xA6", "\\xE2\\x81\\xA6"},
-        {"\xC0\xAF", "\\xC0\\xAF"},                   /* overlong */
-        {"\xED\xA0\x80", "\\xED\\xA0\\x80"},          /* a surrogate */
-        {"\xF4\x90\x80\x80", "\\xF4\\x90\\x80\\x80"}, /* beyond the last code point */
-        {"\xE2\x82", "\\xE2\\x82"},                   /* cut short */
-        {"\xFF", "\\xFF"},
-        {"", ""},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char text[128];
-        assert_string_equal(units_show_outside(cases[i].source, text, sizeof text), cases[i].text);
-    }
-}
-
-static void text_from_outside_is_cut_between_characters(void **state)
-{
-    (void)state;
-    char text[6];
-    assert_string_equal(units_show_outside("abcdefg", text, sizeof text), "abcde");
-    assert_string_equal(units_show_outside("abcd€", text, sizeof text), "abcd");
-    assert_string_equal(units_show_outside("ab\x1b", text, sizeof text), "ab");
-    assert_string_equal(units_show_outside("a\x1b", text, sizeof text), "a\\x1B");
-    assert_string_equal(units_show_outside("abc", text, 1), "");
-}
-
 static void the_nearest_word_is_found_for_a_slip(void **state)
 {
     (void)state;
@@ -417,8 +377,6 @@ int main(void)
         cmocka_unit_test(rates_show_at_most_the_decimals_asked_for),
         cmocka_unit_test(shares_show_the_digits_that_matter),
         cmocka_unit_test(sizes_show_in_the_largest_whole_unit),
-        cmocka_unit_test(text_from_outside_cannot_drive_the_terminal),
-        cmocka_unit_test(text_from_outside_is_cut_between_characters),
         cmocka_unit_test(the_nearest_word_is_found_for_a_slip),
         cmocka_unit_test(nothing_is_near_an_endless_word),
     };
