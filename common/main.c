@@ -25,7 +25,7 @@ static const struct command commands[] = {
     {"simulate", "run a plan against a model of a target, in virtual time", command_simulate},
     {"doctor", "measure what each agent's machine can carry", command_doctor},
     {"top", "follow a run as it happens", NULL},
-    {"report", "show a finished run again", NULL},
+    {"report", "show a finished run again", command_report},
     {"compare", "tell how two runs differ, with confidence intervals", NULL},
     {"history", "list the runs kept, and the trend of a plan", NULL},
     {"plan", "write a commented plan to start from", NULL},

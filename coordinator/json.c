@@ -44,6 +44,36 @@ void json_put(json_t *object, const char *key, json_t *value)
     CHECK(failed == 0);
 }
 
+const json_t *json_get(const json_t *object, const char *key)
+{
+    return json_object_get(object, key);
+}
+
+double json_get_number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+uint64_t json_get_count(const json_t *object, const char *key)
+{
+    double number = json_get_number(object, key);
+    json_int_t whole = json_integer_value(json_object_get(object, key));
+    if (whole > 0)
+        return (uint64_t)whole;
+    return number > 0.0 && number < 9e18 ? (uint64_t)number : 0;
+}
+
+bool json_get_truth(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+const char *json_get_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
 json_t *json_counters(const struct counters *counters)
 {
     json_t *object = json_object();

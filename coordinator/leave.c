@@ -62,7 +62,7 @@ int leave_with(const struct leaving *leaving)
         if (sink->finish != NULL && !sink->finish(sink->state, report, &error))
             code = leave_for(&error);
     }
-    const char *files = "{result.json, run.jsonl, latency.hgrm}";
+    const char *files = REPORT_FILES;
     if (!folder_replace(leaving->folder, "latency.hgrm", write_hgrm, report, &error) ||
         !folder_replace(leaving->folder, "result.json", write_json, report, &error)) {
         code = leave_for(&error);

@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/version.h"
+#include "coordinator/folder.h"
 #include "coordinator/json.h"
 #include "proto/beat.h"
 
@@ -21,6 +22,7 @@
 struct record {
     int descriptor;
     off_t whole; /* bytes of whole lines */
+    char folder[FOLDER_PATH_BYTES];
 };
 
 static bool record_failed(const struct record *record, struct error *error)
@@ -91,6 +93,45 @@ static json_t *bound_word(enum control_bound bound)
     return bound == CONTROL_UNBOUND ? json_null() : json_text(words[bound]);
 }
 
+/* By class, whole run so far; only those that there are, so that a clean run pays nothing. */
+static json_t *failed_classes(const struct counters *total)
+{
+    json_t *object = json_object();
+    for (enum failure failure = 0; failure < FAILURE_COUNT; failure++)
+        if (total->failed[failure] > 0)
+            json_put(object, failure_word(failure), json_count(total->failed[failure]));
+    return object;
+}
+
+/* Those that failed of the answers in `response` and `service`, by their status. */
+static json_t *failed_statuses(const struct tick *tick)
+{
+    json_t *object = json_object();
+    for (uint32_t i = 0; i < tick->status_count; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%u", tick->statuses[i].status);
+        if (tick->statuses[i].failed > 0)
+            json_put(object, key, json_count(tick->statuses[i].failed));
+    }
+    return object;
+}
+
+/* The fields that come with a sample, once a second. */
+static void put_window(json_t *object, const struct tick *tick)
+{
+    if (tick->response != NULL)
+        json_put(object, "response", json_latency(tick->response));
+    if (tick->service == NULL)
+        return;
+    json_put(object, "service", json_latency(tick->service));
+    json_put(object, "ended", json_count(tick->service->total));
+    json_t *statuses = failed_statuses(tick);
+    if (json_object_size(statuses) > 0)
+        json_put(object, "failed_statuses", statuses);
+    else
+        json_decref(statuses);
+}
+
 static bool record_tick(void *state, const struct tick *tick, struct error *error)
 {
     json_t *object = record_object("tick");
@@ -118,10 +159,9 @@ static bool record_tick(void *state, const struct tick *tick, struct error *erro
     json_put(object, "parts_expected", json_count(tick->parts_expected));
     json_put(object, "parts_reported", json_count(tick->parts_reported));
     json_put(object, "agents", tick_agents(tick));
-    if (tick->response != NULL)
-        json_put(object, "response", json_latency(tick->response));
-    if (tick->service != NULL)
-        json_put(object, "service", json_latency(tick->service));
+    put_window(object, tick);
+    if (counters_failed(&tick->total) > 0)
+        json_put(object, "failed", failed_classes(&tick->total));
     return record_line(state, object, error);
 }
 
@@ -132,9 +172,59 @@ static bool record_event(void *state, const struct report_event *event, struct e
     return record_line(state, object, error);
 }
 
+/* A histogram of what was measured after the warm-up: [highest value of the cell, count] each. */
+static bool record_histogram(struct record *record, const char *name,
+                             const struct histogram *histogram, struct error *error)
+{
+    json_t *cells = json_array();
+    for (uint32_t i = 0; i < HISTOGRAM_CELLS; i++) {
+        if (histogram->cells[i] == 0)
+            continue;
+        json_t *cell = json_array();
+        json_array_append_new(cell, json_count(histogram_cell_high(i)));
+        json_array_append_new(cell, json_count(histogram->cells[i]));
+        json_array_append_new(cells, cell);
+    }
+    json_t *object = record_object("histogram");
+    json_put(object, "of", json_text(name));
+    json_put(object, "total", json_count(histogram->total));
+    json_put(object, "sum_ns", json_count(histogram->sum_ns));
+    json_put(object, "min_ns", json_count(histogram->min_ns));
+    json_put(object, "max_ns", json_count(histogram->max_ns));
+    json_put(object, "cells", cells);
+    return record_line(record, object, error);
+}
+
+static bool record_histograms(struct record *record, const struct report *report,
+                              struct error *error)
+{
+    for (enum sample_kind kind = 0; kind < SAMPLE_REQUEST; kind++)
+        if (report->kinds[kind].total > 0 &&
+            !record_histogram(record, report_kind_word(kind), &report->kinds[kind], error))
+            return false;
+    return true;
+}
+
+/* The last screen as it was shown, so that it can be shown again, by whatever version. */
+static bool record_screen(struct record *record, const struct report *report, struct error *error)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    CHECK(stream != NULL);
+    report_text(report, record->folder, REPORT_FILES, false, stream);
+    fclose(stream);
+    json_t *object = record_object("screen");
+    json_put(object, "text", json_text(text));
+    free(text);
+    return record_line(record, object, error);
+}
+
 static bool record_finish(void *state, const struct report *report, struct error *error)
 {
     struct record *record = state;
+    if (!record_histograms(record, report, error) || !record_screen(record, report, error))
+        return false;
     json_t *object = record_object("result");
     json_put(object, "result", json_report(report));
     if (!record_line(record, object, error))
@@ -161,6 +251,11 @@ static bool record_start(struct record *record, const struct sink_start *start, 
     json_put(object, "endpoint", json_text(start->endpoint));
     json_put(object, "clobber_version", json_text(CLOBBER_VERSION));
     json_put(object, "plan", json_text(start->plan->text));
+    json_put(object, "target", json_text(start->plan->target));
+    json_put(object, "goal", json_goal(start->plan));
+    json_put(object, "duration_ns", json_count(start->plan->schedule.duration_ns));
+    json_put(object, "warmup_ns", json_count(start->plan->schedule.warmup_ns));
+    json_put(object, "agents_expect", json_count(start->plan->agents_expect));
     return record_line(record, object, error);
 }
 
@@ -172,6 +267,7 @@ bool sink_record_open(struct sink *sink, const struct sink_start *start, struct 
     CHECK(record != NULL);
     *record =
         (struct record){.descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+    snprintf(record->folder, sizeof record->folder, "%s", start->folder);
     if (record->descriptor < 0) {
         free(record);
         return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write %s: %s", path,

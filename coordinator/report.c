@@ -25,6 +25,16 @@ const char *limit_word(enum limit limit)
     return words[limit];
 }
 
+const char *report_kind_word(enum sample_kind kind)
+{
+    static const char *const words[] = {
+        [SAMPLE_RESPONSE] = "response", [SAMPLE_SERVICE] = "service",
+        [SAMPLE_CONNECT] = "connect",   [SAMPLE_FIRST_BYTE] = "first_byte",
+        [SAMPLE_SEND_LAG] = "send_lag", [SAMPLE_TLS] = "tls"};
+    CHECK(kind < COUNT(words));
+    return words[kind];
+}
+
 const struct report_event *report_add_event(struct report *report, const struct report_event *event)
 {
     CHECK(report->events != NULL);

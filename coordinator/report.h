@@ -21,6 +21,9 @@ enum limit { LIMIT_NONE, LIMIT_TARGET, LIMIT_GENERATOR, LIMIT_AGENTS, LIMIT_LIMI
 const char *outcome_word(enum outcome outcome);
 const char *limit_word(enum limit limit);
 
+/** "response", "service", ...: below SAMPLE_REQUEST. Static. */
+const char *report_kind_word(enum sample_kind kind);
+
 #define SENTENCE_BYTES    384u
 #define REPORT_EVENTS_MAX 256u /* the last place says how many more there were */
 
@@ -138,6 +141,9 @@ struct timeouts {
 struct timeouts report_timeouts(const struct counters *counters);
 /** Frees what `report` owns. */
 void report_done(struct report *report);
+
+/** What a run leaves in its folder for people to open, as the last screen names it. */
+#define REPORT_FILES "{report.html, result.json, run.jsonl}"
 
 /** The last screen of the contract. `files`: what was written, e.g. "{result.json, run.jsonl}" in
  * `folder`. */

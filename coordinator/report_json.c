@@ -16,21 +16,30 @@ static json_t *verdict_object(const struct report *report)
     json_put(object, "outcome", json_text(outcome_word(report->outcome)));
     json_put(object, "limited_by", limit != NULL ? json_text(limit) : json_null());
     json_put(object, "sentence", json_text(report->sentence));
+    json_put(object, "exit_code", json_count((uint64_t)report->exit_code));
     return object;
 }
 
-static json_t *goal_object(const struct report *report)
+json_t *json_goal(const struct plan *plan)
 {
     static const char *const kinds[] = {[GOAL_HOLD] = "hold",
                                         [GOAL_MAXIMIZE] = "maximize",
                                         [GOAL_MAXIMIZE_WHILE] = "maximize_while",
                                         [GOAL_CONCURRENCY] = "concurrency"};
+    char text[256];
+    bool hold = plan->goal == GOAL_HOLD;
     json_t *object = json_object();
-    json_put(object, "kind", json_text(kinds[report->plan->goal]));
-    json_put(object, "value_per_s",
-             report->plan->goal == GOAL_HOLD ? json_number(report->goal_mean) : json_null());
-    json_put(object, "tolerance",
-             report->plan->goal == GOAL_HOLD ? json_number(report->plan->tolerance) : json_null());
+    json_put(object, "kind", json_text(kinds[plan->goal]));
+    json_put(object, "tolerance", hold ? json_number(plan->tolerance) : json_null());
+    json_put(object, "text", json_text(plan_goal_text(plan, text, sizeof text)));
+    return object;
+}
+
+static json_t *goal_object(const struct report *report)
+{
+    bool hold = report->plan->goal == GOAL_HOLD;
+    json_t *object = json_goal(report->plan);
+    json_put(object, "value_per_s", hold ? json_number(report->goal_mean) : json_null());
     return object;
 }
 
@@ -199,6 +208,22 @@ static json_t *events_array(const struct report *report)
     return array;
 }
 
+static const char *threshold_unit(enum threshold_metric metric)
+{
+    switch (metric) {
+    case METRIC_ERRORS_RATE:
+        return "share";
+    case METRIC_THROUGHPUT:
+        return "per_s";
+    case METRIC_LATENCY_QUANTILE:
+    case METRIC_LATENCY_MEAN:
+    case METRIC_LATENCY_MAX:
+    case METRIC_SERVICE_QUANTILE:
+        break;
+    }
+    return "ns";
+}
+
 static json_t *thresholds_array(const struct report *report)
 {
     json_t *array = json_array();
@@ -207,6 +232,10 @@ static json_t *thresholds_array(const struct report *report)
         json_put(object, "text", json_text(report->thresholds[i].text));
         json_put(object, "value", json_number(report->thresholds[i].value));
         json_put(object, "passed", json_boolean(report->thresholds[i].passed));
+        const struct threshold *wanted = &report->plan->thresholds[i];
+        json_put(object, "bound", json_number(wanted->bound));
+        json_put(object, "unit", json_text(threshold_unit(wanted->metric)));
+        json_put(object, "below", json_boolean(wanted->below));
         json_array_append_new(array, object);
     }
     return array;
@@ -263,15 +292,25 @@ json_t *json_report(const struct report *report)
     json_put(object, "agents", agents_array(report));
     json_put(object, "events", events_array(report));
     json_put(object, "thresholds", thresholds_array(report));
+    json_put(object, "target", json_text(report->plan->target));
+    json_put(object, "agents_peak", json_count(report->agents_peak));
+    json_put(object, "timeout_ns", json_count(report->plan->timeout_ns));
+    json_put(object, "longest_timed_out", json_boolean(report->longest_timed_out));
     return object;
 }
 
 bool report_json(const struct report *report, FILE *stream, struct error *error)
 {
     json_t *object = json_report(report);
+    bool well = json_write(object, stream, error);
+    json_decref(object);
+    return well;
+}
+
+bool json_write(const json_t *object, FILE *stream, struct error *error)
+{
     int failed =
         json_dumpf(object, stream, JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-    json_decref(object);
     if (failed != 0 || fputc('\n', stream) == EOF)
         return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write the result: %s",
                          strerror(errno));

@@ -83,6 +83,8 @@ void session_show(struct session *session, const struct counters *total)
     if (window) {
         tick.response = &session->window.response;
         tick.service = &session->window.service;
+        tick.statuses = session->window.statuses;
+        tick.status_count = session->window.status_count;
     }
     session->perform(session->context,
                      &(struct session_action){.kind = SESSION_SHOW, .tick = &tick});

@@ -91,30 +91,12 @@ static double measured_per_s(const struct measured *measured)
     return seconds > 0.0 ? (double)answers / seconds : 0.0;
 }
 
-static void add_status(struct report *report, const struct status_count *status)
-{
-    uint32_t i = 0;
-    while (i < report->status_count && report->statuses[i].status < status->status)
-        i++;
-    if (i < report->status_count && report->statuses[i].status == status->status) {
-        report->statuses[i].count += status->count;
-        report->statuses[i].failed += status->failed;
-        return;
-    }
-    if (report->status_count == SAMPLE_STATUSES_MAX)
-        return;
-    memmove(&report->statuses[i + 1], &report->statuses[i],
-            (report->status_count - i) * sizeof report->statuses[0]);
-    report->statuses[i] = *status;
-    report->status_count++;
-}
-
 /* Takes one word into the report; the lag of `row`'s agent apart too. */
 static void add_word(struct report *report, const struct word *word, struct histogram *lag)
 {
     struct histogram histogram;
     for (uint32_t i = 0; i < word->status_count; i++)
-        add_status(report, &word->statuses[i]);
+        status_counts_add(report->statuses, &report->status_count, &word->statuses[i]);
     for (uint32_t i = 0; i < word->request_count; i++) {
         report->request_counts[i].ok += word->requests[i].ok;
         report->request_counts[i].failed += word->requests[i].failed;

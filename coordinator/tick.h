@@ -6,6 +6,7 @@
 #include "common/base/histogram.h"
 #include "common/control/controller.h"
 #include "proto/counters.h"
+#include "proto/sample.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -57,6 +58,8 @@ struct tick {
     /* Of what ended since the last sample, when one was completed in this tick (once a second);
      * else NULL. Borrowed. */
     const struct histogram *response, *service;
+    const struct status_count *statuses; /* [status_count]; of the same answers; borrowed */
+    uint32_t status_count;
 };
 
 #endif

@@ -131,6 +131,42 @@ static void window_add(struct histogram *window, const struct histogram *newer,
     histogram_add(window, &difference);
 }
 
+void status_counts_add(struct status_count *statuses, uint32_t *count,
+                       const struct status_count *status)
+{
+    uint32_t i = 0;
+    while (i < *count && statuses[i].status < status->status)
+        i++;
+    if (i < *count && statuses[i].status == status->status) {
+        statuses[i].count += status->count;
+        statuses[i].failed += status->failed;
+        return;
+    }
+    if (*count == SAMPLE_STATUSES_MAX)
+        return;
+    memmove(&statuses[i + 1], &statuses[i], (*count - i) * sizeof statuses[0]);
+    statuses[i] = *status;
+    ++*count;
+}
+
+/* What `word` says of statuses beyond `before`; a count that fell says nothing. */
+static void window_add_statuses(struct word_window *window, const struct word *word,
+                                const struct word *before)
+{
+    for (uint32_t i = 0; i < word->status_count; i++) {
+        struct status_count more = word->statuses[i];
+        for (uint32_t j = 0; j < before->status_count; j++) {
+            const struct status_count *known = &before->statuses[j];
+            if (known->status != more.status)
+                continue;
+            more.count -= known->count < more.count ? known->count : more.count;
+            more.failed -= known->failed < more.failed ? known->failed : more.failed;
+        }
+        if (more.count > 0)
+            status_counts_add(window->statuses, &window->status_count, &more);
+    }
+}
+
 /* Every request that ended is in both histograms of its latency. */
 static bool word_check_total(const struct word *word, uint32_t index,
                              const struct histogram *histogram, struct error *error)
@@ -174,6 +210,8 @@ static bool word_check(const struct word *word, const struct word *before,
         if (window != NULL && (i == SAMPLE_RESPONSE || i == SAMPLE_SERVICE))
             window_add(i == SAMPLE_RESPONSE ? &window->response : &window->service, &newer, &older);
     }
+    if (window != NULL)
+        window_add_statuses(window, word, before);
     return true;
 }
 

@@ -41,7 +41,14 @@ struct phase_words {
 /** What ended lately, over all agents: the differences that new words make. Plain data. */
 struct word_window {
     struct histogram response, service;
+    uint32_t status_count;
+    struct status_count statuses[SAMPLE_STATUSES_MAX];
 };
+
+/** Adds `status` to its place in `statuses[SAMPLE_STATUSES_MAX]`, which stand in order; one that
+ * finds no place is left out. */
+void status_counts_add(struct status_count *statuses, uint32_t *count,
+                       const struct status_count *status);
 
 enum word_outcome {
     WORD_TAKEN,   /* newer than what was known, or a part of it */

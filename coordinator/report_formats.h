@@ -1,0 +1,22 @@
+/** The formats of `clobber report`: each writes a run from its record. */
+#ifndef CLOBBER_COORDINATOR_REPORT_FORMATS_H
+#define CLOBBER_COORDINATOR_REPORT_FORMATS_H
+
+#include "coordinator/record_read.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/** False: ERROR_SYSTEM, the stream failed; ERROR_USAGE, the record has nothing for this format. */
+typedef bool report_write(const struct run_record *record, FILE *stream, struct error *error);
+
+/** The last screen, as it was shown; of a broken-off run what is known. */
+report_write report_as_text;
+/** result.json. */
+report_write report_as_json;
+/** The time series, a line a second; times in ns, rates per second. */
+report_write report_as_csv;
+/** The response latencies in HdrHistogram's percentile format. */
+report_write report_as_hgrm;
+
+#endif
