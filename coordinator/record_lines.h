@@ -16,8 +16,8 @@ struct record_lines {
     FILE *stream;
     char *text; /* owned: the line without its newline, a NUL behind it */
     size_t text_bytes, capacity;
-    size_t line; /* its number, from 1 */
-    bool whole;  /* it ended with a newline: else the file was cut here, or is still written */
+    size_t line;   /* its number, from 1 */
+    bool whole;    /* it ended with a newline: else the file was cut here, or is still written */
     bool long_one; /* it had more than RECORD_LINE_BYTES_MAX, of which none is kept */
 };
 

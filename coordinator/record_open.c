@@ -20,8 +20,8 @@ static bool find_latest(char *path, size_t path_bytes, struct error *error)
 {
     DIR *folder = opendir(RUNS_FOLDER);
     if (folder == NULL)
-        return error_set(error, ERROR_USAGE, PLACE_NONE, "there is no folder " RUNS_FOLDER
-                                                         "/ here, so no latest run");
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "there is no folder " RUNS_FOLDER "/ here, so no latest run");
     struct timespec latest = {0};
     bool found = false;
     for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {

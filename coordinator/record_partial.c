@@ -16,12 +16,10 @@ void record_partial_take(struct record_partial *partial, json_t *line,
     partial->last = json_incref(line);
     if (strcmp(json_get_text(line, "state"), "running") != 0)
         return;
-    partial->ticks++;
-    partial->throughput_sum += tick->throughput_per_s;
-    partial->workers_sum += tick->workers;
-    partial->ok += tick->ok;
-    partial->failed += tick->failed;
-    partial->timed_out += tick->timed_out;
+    partial->covered_ns += tick->span_ns;
+    partial->answers += tick->ok + tick->failed;
+    partial->ticks += tick->whole;
+    partial->workers_sum += tick->whole ? tick->workers : 0.0;
 }
 
 void record_partial_done(struct record_partial *partial)
@@ -130,8 +128,7 @@ json_t *record_partial_result(const struct record_partial *partial, const struct
     copy(result, record->start, "goal");
     json_put(result, "control", control_of(partial));
     json_put(result, "throughput_per_s",
-             partial->ticks > 0 ? json_number(partial->throughput_sum / (double)partial->ticks)
-                                : json_null());
+             json_number((double)partial->answers / ((double)partial->covered_ns / 1e9)));
     json_put(result, "duration_ns", json_count(record->load_ns));
     json_put(result, "warmup_ns", json_count(record->warm_ns));
     json_put(result, "ledger", ledger_of(partial));

@@ -13,9 +13,11 @@ struct run_record;
 /** Plain data; a zeroed one has seen nothing. */
 struct record_partial {
     struct json_t *last; /* the newest tick; owned */
-    uint64_t ticks;      /* after the warm-up */
-    double throughput_sum, workers_sum;
-    uint64_t failed, timed_out, ok; /* of these ticks */
+    /* After the warm-up: */
+    uint64_t covered_ns; /* by ticks, in which so much was answered, well or badly */
+    uint64_t answers;
+    uint64_t ticks; /* of these, in which all agents reported */
+    double workers_sum;
 };
 
 /** A tick's line, and what ended in it. */

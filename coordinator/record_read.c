@@ -7,8 +7,8 @@
 #include "coordinator/record_lines.h"
 #include "coordinator/record_partial.h"
 
-#include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +26,7 @@ static_assert((MOMENT_BEFORE_NS + MOMENT_AFTER_NS) / TICK_NS + 2 <= RECORD_MOMEN
 struct reading {
     struct run_record *record;
     struct series_tick totals; /* ok, failed and timed_out: of the tick before */
+    uint64_t at_ns;            /* of the tick before */
     json_t *failed;            /* by class: of the tick before; owned */
     struct record_partial partial;
     struct record_tick ring[RING_TICKS];
@@ -34,11 +35,10 @@ struct reading {
 
 static struct series_latency latency_of(const json_t *object)
 {
-    return (struct series_latency){json_get_count(object, "p50_ns"),
-                                   json_get_count(object, "p90_ns"),
-                                   json_get_count(object, "p99_ns"),
-                                   json_get_count(object, "p999_ns"),
-                                   json_get_count(object, "max_ns")};
+    return (struct series_latency){
+        json_get_count(object, "p50_ns"), json_get_count(object, "p90_ns"),
+        json_get_count(object, "p99_ns"), json_get_count(object, "p999_ns"),
+        json_get_count(object, "max_ns")};
 }
 
 static uint64_t risen(uint64_t now, uint64_t *before)
@@ -94,6 +94,11 @@ static void take_latency(struct run_record *record, const json_t *line, uint64_t
     series_add_latency(&record->series, under_load(record, at_ns, SAMPLE_AGE_NS), &response, &sent);
 }
 
+static double share_of(const json_t *object, const char *key)
+{
+    return fmin(fmax(json_get_number(object, key), 0.0), 1.0);
+}
+
 static bool take_agents(struct run_record *record, const json_t *line, uint64_t at_ns,
                         struct error *error)
 {
@@ -101,10 +106,10 @@ static bool take_agents(struct run_record *record, const json_t *line, uint64_t 
     for (size_t i = 0; i < json_array_size(agents) && i < SERIES_AGENTS_MAX; i++) {
         const json_t *agent = json_array_get(agents, i);
         uint64_t lag_us = json_get_count(agent, "send_lag_max_us");
-        struct series_agent_tick tick = {.share = json_get_number(agent, "share"),
-                                         .load = json_get_number(agent, "load"),
-                                         .send_lag_us = lag_us < UINT32_MAX ? (uint32_t)lag_us
-                                                                            : UINT32_MAX};
+        struct series_agent_tick tick = {.share = share_of(agent, "share"),
+                                         .load = share_of(agent, "load"),
+                                         .send_lag_us =
+                                             lag_us < UINT32_MAX ? (uint32_t)lag_us : UINT32_MAX};
         if (json_get_truth(agent, "lost"))
             continue;
         if (!series_add_agent(&record->series, at_ns, (uint32_t)i, json_get_text(agent, "name"),
@@ -148,6 +153,8 @@ static struct series_tick tick_of(struct reading *reading, const json_t *line)
 {
     const json_t *total = json_object_get(line, "total");
     return (struct series_tick){
+        .span_ns = risen(json_get_count(line, "at_ns"), &reading->at_ns),
+        .whole = json_get_count(line, "parts_reported") == json_get_count(line, "parts_expected"),
         .throughput_per_s = json_get_number(line, "throughput_per_s"),
         .workers = json_get_number(line, "workers"),
         .goal = json_get_number(line, "goal"),
@@ -175,9 +182,10 @@ static bool take_tick(struct reading *reading, json_t *line, struct error *error
         if (warming)
             record->warm_ns = record->load_ns;
         series_add_tick(&record->series, middle_ns, &tick);
-        take_moments(reading, &(struct record_tick){at_ns, tick.throughput_per_s, tick.workers,
-                                                    tick.goal,
-                                                    json_get_number(line, "latency_mean_ns")});
+        if (tick.whole)
+            take_moments(reading, &(struct record_tick){at_ns, tick.throughput_per_s, tick.workers,
+                                                        tick.goal,
+                                                        json_get_number(line, "latency_mean_ns")});
         if (!take_agents(record, line, middle_ns, error))
             return false;
     }

@@ -101,7 +101,8 @@ static int show(const struct options *options, const char *run)
     if (record == NULL)
         return leave_for(&error);
     if (record->lines_skipped > 0)
-        fprintf(stderr, "clobber: %llu line%s of the record made no sense and stand%s nowhere; %s\n",
+        fprintf(stderr,
+                "clobber: %llu line%s of the record made no sense and stand%s nowhere; %s\n",
                 (unsigned long long)record->lines_skipped, record->lines_skipped == 1 ? "" : "s",
                 record->lines_skipped == 1 ? "s" : "", record->skipped_why);
     int code = write_out(options, record, &error) ? EXIT_MET : leave_for(&error);

@@ -24,9 +24,16 @@ static void put_head(const struct series *series, FILE *stream)
     fputc('\n', stream);
 }
 
-static void put_value(const struct series_value *value, uint32_t ticks, FILE *stream)
+static void put_values(const struct series_bin *bin, FILE *stream)
 {
-    fprintf(stream, ",%.3f,%.3f,%.3f", value->sum / ticks, value->lowest, value->highest);
+    if (bin->ticks == 0) {
+        fprintf(stream, ",,,,,,,,,");
+        return;
+    }
+    fprintf(stream, ",%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f", bin->goal_sum / bin->ticks,
+            series_throughput_per_s(bin), bin->throughput.lowest, bin->throughput.highest,
+            bin->workers.sum / bin->ticks, bin->workers.lowest, bin->workers.highest,
+            bin->in_flight_sum / bin->ticks, bin->backlog_highest);
 }
 
 static void put_latency(bool measured, const struct series_latency *latency, FILE *stream)
@@ -43,14 +50,7 @@ static void put_bin(const struct series *series, uint32_t index, FILE *stream)
 {
     const struct series_bin *bin = &series->bins[index];
     fprintf(stream, "%u,%u", index * series->bin_s, (index + 1) * series->bin_s);
-    if (bin->ticks > 0) {
-        fprintf(stream, ",%.3f", bin->goal_sum / bin->ticks);
-        put_value(&bin->throughput, bin->ticks, stream);
-        put_value(&bin->workers, bin->ticks, stream);
-        fprintf(stream, ",%.3f,%.3f", bin->in_flight_sum / bin->ticks, bin->backlog_highest);
-    } else {
-        fprintf(stream, ",,,,,,,,,");
-    }
+    put_values(bin, stream);
     fprintf(stream, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, bin->ok, bin->failed, bin->timed_out);
     put_latency(bin->measured, &bin->response, stream);
     put_latency(bin->measured, &bin->service, stream);
@@ -64,6 +64,5 @@ bool report_as_csv(const struct run_record *record, FILE *stream, struct error *
     put_head(&record->series, stream);
     for (uint32_t i = 0; i < record->series.count; i++)
         put_bin(&record->series, i, stream);
-    return !ferror(stream) ||
-           error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write the series");
+    return !ferror(stream) || error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write the series");
 }

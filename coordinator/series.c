@@ -41,6 +41,13 @@ static struct series_latency latency_join(struct series_latency a, struct series
                                    higher(a.max_ns, b.max_ns)};
 }
 
+double series_throughput_per_s(const struct series_bin *bin)
+{
+    if (bin->covered_ns == 0)
+        return 0.0;
+    return (double)(bin->ok + bin->failed) / ((double)bin->covered_ns / 1e9);
+}
+
 /* A bin without a tick has no lowest. */
 static void bin_join_ticks(struct series_bin *bin, const struct series_bin *other)
 {
@@ -58,6 +65,7 @@ static void bin_join_ticks(struct series_bin *bin, const struct series_bin *othe
 static void bin_join(struct series_bin *bin, const struct series_bin *other)
 {
     bin_join_ticks(bin, other);
+    bin->covered_ns += other->covered_ns;
     bin->ok += other->ok;
     bin->failed += other->failed;
     bin->timed_out += other->timed_out;
@@ -120,7 +128,8 @@ static uint32_t bin_at(struct series *series, uint64_t at_ns)
 void series_add_tick(struct series *series, uint64_t at_ns, const struct series_tick *tick)
 {
     double throughput = tick->throughput_per_s;
-    struct series_bin bin = {.ticks = 1,
+    struct series_bin bin = {.covered_ns = tick->span_ns,
+                             .ticks = tick->whole,
                              .throughput = {throughput, throughput, throughput},
                              .workers = {tick->workers, tick->workers, tick->workers},
                              .goal_sum = tick->goal,

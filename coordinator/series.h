@@ -15,10 +15,11 @@
 #define SERIES_BINS_MAX    1200u /* twenty minutes second by second; a chart shows no more apart */
 #define SERIES_BIN_S       1u    /* of the finest: agents send samples so often */
 #define SERIES_CLASSES_MAX 16u   /* of errors; all later ones share the last, "other" */
-#define SERIES_AGENTS_MAX  1024u /* with a line of their own: 20 MB; who comes later is in the totals alone */
-#define SERIES_NAME_BYTES  (NAME_BYTES_MAX + 1u)
+#define SERIES_AGENTS_MAX                                                                          \
+    1024u /* with a line of their own: 20 MB; who comes later is in the totals alone */
+#define SERIES_NAME_BYTES (NAME_BYTES_MAX + 1u)
 
-/** A value that every tick has. */
+/** A value that every whole tick has. */
 struct series_value {
     double sum, lowest, highest;
 };
@@ -29,10 +30,12 @@ struct series_latency {
 };
 
 struct series_bin {
-    uint32_t ticks; /* 0: nothing is known of this time */
+    uint64_t covered_ns; /* by ticks; 0: nothing is known of this time */
+    uint32_t ticks;      /* of these, in which all agents reported: what values are of */
     struct series_value throughput, workers;
     double goal_sum, in_flight_sum;
     double backlog_highest;
+    /* Of all ticks: what a late agent did is counted when it is heard of. */
     uint64_t ok, failed, timed_out;
     uint64_t errors[SERIES_CLASSES_MAX]; /* by series.classes */
     bool measured;                       /* the latencies are known */
@@ -42,7 +45,7 @@ struct series_bin {
 /** An agent's part in one bin. */
 struct series_agent_bin {
     float share_sum, load_sum;
-    uint16_t ticks; /* 0: it was not there */
+    uint16_t ticks;       /* 0: it was not there */
     uint32_t send_lag_us; /* the longest */
 };
 
@@ -52,8 +55,8 @@ struct series_agent {
 };
 
 struct series {
-    uint32_t bin_s; /* width of each */
-    uint32_t count; /* bins up to the last one that is known */
+    uint32_t bin_s;          /* width of each */
+    uint32_t count;          /* bins up to the last one that is known */
     struct series_bin *bins; /* [SERIES_BINS_MAX], owned */
     uint32_t class_count;
     char classes[SERIES_CLASSES_MAX][SERIES_NAME_BYTES]; /* in the order in which they appeared */
@@ -63,9 +66,14 @@ struct series {
 
 /** One tick. Plain data. */
 struct series_tick {
+    uint64_t span_ns; /* since the tick before */
+    bool whole;       /* all agents reported in it */
     double throughput_per_s, workers, goal, in_flight, backlog;
     uint64_t ok, failed, timed_out; /* that ended in it */
 };
+
+/** Answers over time, as `throughput` of a result is; 0 when nothing is known. */
+double series_throughput_per_s(const struct series_bin *bin);
 
 struct series_agent_tick {
     double share, load; /* 0 to 1 */

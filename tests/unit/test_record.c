@@ -24,13 +24,13 @@ struct fixture {
 
 static int folder_made(void **state)
 {
-    static char name[] = "n", text[] = "version: 1\n";
+    static char name[] = "n", text[] = "version: 1\n", target[] = "http://h/";
     struct fixture *fixture = calloc(1, sizeof *fixture);
     CHECK(fixture != NULL);
     snprintf(fixture->folder, sizeof fixture->folder, "/tmp/clobber-unit-XXXXXX");
     CHECK(mkdtemp(fixture->folder) != NULL);
     snprintf(fixture->path, sizeof fixture->path, "%s/run.jsonl", fixture->folder);
-    fixture->plan = (struct plan){.name = name, .text = text};
+    fixture->plan = (struct plan){.name = name, .text = text, .target = target};
     struct sink_start start = {
         .plan = &fixture->plan, .run_id = "00", .folder = fixture->folder, .endpoint = "ipc://x"};
     CHECK(sink_record_open(&fixture->sink, &start, NULL));
