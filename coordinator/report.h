@@ -43,6 +43,7 @@ struct report_agent {
     bool final;               /* its final word came and was acknowledged */
     uint64_t lost_from_ns;    /* since the run's start; 0: never lost */
     uint64_t lost_max;        /* requests it may have started after its last word */
+    uint64_t loaded_ns;       /* for so long requests fell due, by its own clock; whole run */
 };
 
 struct report_threshold {

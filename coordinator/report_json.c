@@ -195,6 +195,7 @@ static json_t *agents_array(const struct report *report)
         json_put(object, "lost_from_ns",
                  agent->lost_from_ns > 0 ? json_count(agent->lost_from_ns) : json_null());
         json_put(object, "lost_max", json_count(agent->lost_max));
+        json_put(object, "loaded_ns", json_count(agent->loaded_ns));
         json_array_append_new(array, object);
     }
     return array;

@@ -120,6 +120,18 @@ static double cpu_share(const struct under_load *load)
            load->lanes;
 }
 
+/* For how long requests fell due at an agent, by its own clock. */
+static uint64_t loaded_ns(const struct agent *agent, uint32_t phase_count)
+{
+    uint64_t sum_ns = 0;
+    for (uint32_t i = 0; i < phase_count; i++) {
+        const struct word *word = agent->phases[i].newest;
+        if (word != NULL && word->counters.planned > 0)
+            sum_ns += word->t_to - word->t_from;
+    }
+    return sum_ns;
+}
+
 static void fill_agent(const struct summary *summary, const struct agent *agent,
                        struct report *report, struct report_agent *row)
 {
@@ -131,6 +143,7 @@ static void fill_agent(const struct summary *summary, const struct agent *agent,
     snprintf(row->host, sizeof row->host, "%s", agent->peer.host);
     if (report->ledger.started > 0)
         row->share = (double)row->counters.started / (double)report->ledger.started;
+    row->loaded_ns = loaded_ns(agent, summary->roster->phase_count);
     row->cpu = cpu_share(&agent->load);
     row->send_lag_ns_p99 = histogram_quantile(&lag, 0.99);
     row->final = agent->state == AGENT_DONE;
