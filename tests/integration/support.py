@@ -204,6 +204,13 @@ class Case(unittest.TestCase):
 
     # Real targets
 
+    def certificate(self, name, host="localhost"):
+        """A certificate for `host` that signs itself, and its key."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", self.path(f"{name}.key"), "-out", self.path(f"{name}.pem"), "-days", "2",
+                        "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"],
+                       check=True, capture_output=True, timeout=60)
+
     def serve(self, what, start):
         """start(port) at a port that was free a moment ago; at another one when that was too long."""
         for _ in range(5):
@@ -289,9 +296,9 @@ class Case(unittest.TestCase):
         text = wait_until(lambda: self.read(process.out), "clobber target")
         return Target(process, int(re.search(r":(\d+)", text).group(1)))
 
-    def redis(self):
+    def redis(self, *flags):
         return Redis(self.serve("redis", lambda port: self.start(
-            "redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", self.folder)))
+            "redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", self.folder, *flags)))
 
     def nobody(self):
         """A port at which nobody listens, and nobody else will before the test has ended."""

@@ -1,6 +1,6 @@
 """Redis is spoken to as itself, and its own count of commands is the ledger's."""
 
-from support import BUSY, Case, RATE, TOLERANCE, again_if_it_stood_still, unittest
+from support import BUSY, Case, RATE, TOLERANCE, again_if_it_stood_still, free_port, unittest
 
 
 class Redis(Case):
@@ -55,6 +55,27 @@ requests: [{{command: INCR n, weight: 3}}, {{command: LPUSH n x, name: wrong}}]
         self.assertEqual(redis.calls("incr"), requests["INCR n"]["ok"])
         self.assertEqual(redis.calls("lpush"), requests["wrong"]["failed"])
         self.assertEqual(result["connections"]["opened"], 3)
+
+    def test_a_pipeline_goes_over_tls(self):
+        self.certificate("redis")
+        secure_port = free_port()
+        redis = self.redis("--tls-port", str(secure_port), "--tls-cert-file", self.path("redis.pem"),
+                           "--tls-key-file", self.path("redis.key"), "--tls-auth-clients", "no")
+        plan = self.write("plan.yaml", f"""
+version: 1
+target: rediss://127.0.0.1:{secure_port}
+goal: {{concurrency: 8}}
+duration: 2s
+redis: {{pipeline: 4}}
+http: {{tls: {{ca: redis.pem, server_name: localhost}}}}
+requests: [{{command: INCR n}}]
+""")
+        self.finish(self.clobber("run", plan, "--quiet", "--out", self.path("out")), 2, 0)
+
+        result = self.result()
+        self.assert_balanced(result)
+        self.assertEqual(result["ledger"]["ok"], result["ledger"]["started"])
+        self.assertEqual(redis.calls("incr"), result["ledger"]["started"])
 
 
 if __name__ == "__main__":

@@ -8,15 +8,8 @@ from support import Case, Nginx, RATE, TOLERANCE, again_if_it_stood_still, free_
 
 
 class Tls(Case):
-    def certificate(self, name, host="localhost"):
-        """A certificate for `host` that signs itself, and its key."""
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-keyout", self.path(f"{name}.key"), "-out", self.path(f"{name}.pem"), "-days", "2",
-                        "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"],
-                       check=True, capture_output=True, timeout=60)
-
-    def secure_nginx(self, more=""):
-        """nginx with TLS at one port, its count in the clear at another, and a log of which sessions went on."""
+    def secure_nginx(self, more="", protocol="", logged="$ssl_session_reused"):
+        """nginx with TLS at one port, its count in the clear at another, and a log of each request."""
         self.certificate("site")
 
         def start(port):
@@ -25,22 +18,22 @@ class Tls(Case):
                 daemon off; master_process off; pid {self.folder}/nginx.pid; error_log {self.folder}/nginx.log;
                 worker_rlimit_nofile 10000;
                 events {{ worker_connections 4000; }}
-                http {{ log_format reused $ssl_session_reused; access_log off;
+                http {{ log_format one {logged}; access_log off;
                   keepalive_requests 1000000000; keepalive_timeout 300s;
                   client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p;
                   fastcgi_temp_path {self.folder}/f; uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
                   server {{ listen 127.0.0.1:{port}; location = /status {{ stub_status; }} }}
-                  server {{ listen 127.0.0.1:{self.secure_port} ssl backlog=1024; {more}
+                  server {{ listen 127.0.0.1:{self.secure_port} ssl {protocol} backlog=1024; {more}
                             ssl_certificate {self.folder}/site.pem; ssl_certificate_key {self.folder}/site.key;
-                            ssl_session_cache shared:tls:1m; access_log {self.folder}/access.log reused;
-                            location = /ok {{ return 200 ok; }} }} }}""")
+                            ssl_session_cache shared:tls:1m; access_log {self.folder}/access.log one;
+                            location /ok {{ return 200 ok; }} }} }}""")
             return self.start("nginx", "-p", self.folder, "-e", "stderr", "-c", self.path("nginx.conf"))
         nginx = Nginx(self.serve("nginx", start))
         nginx.url = f"https://127.0.0.1:{self.secure_port}/ok"
         return nginx
 
-    def run_plan(self, url, goal, http, seconds, code=None):
-        plan = self.write("plan.yaml", plan_text(url, goal, f"{seconds}s", "0", f"http: {{{http}}}\n"))
+    def run_plan(self, url, goal, http, seconds, code=None, more=""):
+        plan = self.write("plan.yaml", plan_text(url, goal, f"{seconds}s", "0", f"http: {{{http}}}\n{more}"))
         run = self.clobber("run", plan, "--quiet", "--out", self.path("out"))
         self.finish(run, seconds + 10, code)
         self.screen = self.read(run.out)
@@ -78,6 +71,17 @@ class Tls(Case):
         reused = self.read(self.path("access.log")).split("\n")[:-1]
         self.assertEqual(len(reused), result["ledger"]["ok"])
         self.assertGreater(reused.count("r"), len(reused) / 2)
+
+    def test_http2_over_tls_asks_for_each_index_once(self):
+        nginx = self.secure_nginx(protocol="http2", logged="$server_protocol$request_uri")
+        result = self.run_plan(nginx.url, "{concurrency: 12}", "version: 2, streams: 4, tls: {verify: false}", 2, 0,
+                               'requests: [{get: "/ok/{{ seq }}"}]\n')
+        self.assert_balanced(result)
+        ledger = result["ledger"]
+        self.assertEqual(ledger["ok"], ledger["started"])
+        self.assertEqual(nginx.requests(), ledger["started"])
+        asked = self.read(self.path("access.log")).split("\n")[:-1]
+        self.assertCountEqual(asked, [f"HTTP/2.0/ok/{index}" for index in range(ledger["started"])])
 
     def test_our_certificate_is_shown_and_our_key_nowhere(self):
         self.certificate("ours")
