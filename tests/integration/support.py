@@ -193,6 +193,13 @@ class Case(unittest.TestCase):
         with self.about_the_rate():
             self.assertAlmostEqual(result["ledger"]["planned"] / wanted, 1.0, delta=BUSY)
 
+    def assert_counted_once(self, result, target):
+        """The target's own count is the ledger's, and the sum over the agents; nobody was lost, so there is no width."""
+        self.assert_balanced(result)
+        ledger = result["ledger"]
+        self.assertEqual(ledger["lost_max"], 0, ledger)
+        self.assertEqual(target.requests(), ledger["started"] - ledger["unwritten"], ledger)
+
     def assert_balanced(self, result):
         ledger = result["ledger"]
         self.assertTrue(ledger["balanced"], ledger)
@@ -395,6 +402,16 @@ def moving_means(ticks, key, width):
     values = [(tick["at_ns"] / 1e9, tick[key]) for tick in ticks if tick["parts_reported"] == tick["parts_expected"] > 0]
     return [(values[i][0], sum(value for _, value in values[i - width + 1:i + 1]) / width)
             for i in range(width - 1, len(values))]
+
+
+def now_ns():
+    """On the clock of the product's decisions, and of the target's last_request_ns."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def figure(row, text):
+    """What a row of the fault matrix came to; seen with ctest -V, and when the test fails."""
+    print(f"figure: {row}: {text}", file=sys.stderr)
 
 
 def events(result, kind):

@@ -1,0 +1,173 @@
+"""Rows of the fault matrix about who comes and who stands still: a coordinator frozen, agents that join late or all at
+once, peers of another version, strangers on the port."""
+
+import os
+import random
+import re
+import resource
+import signal
+import socket
+import time
+import unittest
+
+import zmtp
+from support import (LEASE_S, RATE, SANITIZED, TOLERANCE, Case, again_if_it_stood_still, events, figure, free_port,
+                     interrupt, now_ns, plan_text, wait_until)
+
+MAJOR, MINOR = 1, 2
+ECHO = object()
+
+
+def memory_kib(process):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1))
+
+
+class CoordinatorFrozen(Case):
+    def test_coordinator_frozen_for_5_s_ends_the_load_and_wakes_to_no_burst(self):
+        target = self.target("--latency", "2ms")
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s}}", "10m"))
+        coordinator = self.coordinator(plan, 2)
+        for name in ("a1", "a2"):
+            self.agent(coordinator, name)
+        self.wait_for_load(2)
+
+        coordinator.send_signal(signal.SIGSTOP)
+        frozen_ns = now_ns()
+        time.sleep(5.0)
+        stats = target.stats()
+        # What left in time may wait on a busy machine until the target reads it.
+        late_s = (stats["last_request_ns"] - frozen_ns) / 1e9 - LEASE_S
+        self.assertLessEqual(late_s, 1.0)
+
+        coordinator.send_signal(signal.SIGCONT)
+        woken_ns = now_ns()
+        wait_until(lambda: target.requests() > stats["requests"] + RATE, "load after the coordinator woke")
+        made, seconds = target.requests() - stats["requests"], (now_ns() - woken_ns) / 1e9
+        # What was not started meanwhile is not made up for: that would be 3 s of the rate more, at once.
+        self.assertLessEqual(made, RATE * (seconds + 1.5))
+        figure("coordinator frozen 5 s", f"load gone {late_s + LEASE_S:.1f} s after it froze; then {made} requests in "
+               f"{seconds:.1f} s at {RATE}/s")
+        interrupt(coordinator)
+        self.finish(coordinator, 5, 130)
+        result = self.result()
+        self.assert_counted_once(result, target)
+        self.assertEqual(len(events(result, "coordinator_late")), 1, result["events"])
+
+
+class LateJoin(Case):
+    WORKERS = 12
+
+    @again_if_it_stood_still
+    def test_late_join_at_half_time_carries_load_and_the_sum_stays_under_the_ceiling(self):
+        target = self.target("--latency", "20ms")
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{concurrency: {self.WORKERS}}}", "6s"))
+        coordinator = self.coordinator(plan, 2)
+        for name in ("a1", "a2"):
+            self.agent(coordinator, name)
+        self.wait_for_load(3)
+        self.agent(coordinator, "a3")
+        self.finish(coordinator, 6, 0)
+        result = self.result()
+        self.assert_counted_once(result, target)
+        self.assertLessEqual(target.stats()["in_service_max"], self.WORKERS)
+        seen = [(tick["at_ns"], part) for tick in self.running_ticks() for part in tick["agents"] if part["name"] == "a3"]
+        carries = [at_ns for at_ns, part in seen if part["throughput_per_s"] > 0]
+        with self.about_the_rate():
+            self.assertTrue(carries, "it carried nothing")
+        figure("late join at half-time", f"carries load {(carries[0] - seen[0][0]) / 1e9:.1f} s after it was there; at most "
+               f"{target.stats()['in_service_max']} of {self.WORKERS} in flight at the target")
+
+
+class Crowd(Case):
+    """All agents wait for a coordinator that is not there yet, and try again and again."""
+
+    AGENTS = 16 if SANITIZED else 32
+
+    def test_many_agents_that_come_at_once_are_all_taken(self):
+        target = self.target("--latency", "2ms")
+        endpoint = f"tcp://127.0.0.1:{free_port()}"
+        for i in range(self.AGENTS):
+            self.clobber("agent", "--connect", endpoint, "--name", f"a{i}", "--lanes", "1", "--max-concurrency", "50")
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: 200/s, {TOLERANCE}}}", "2s"))
+        begun_ns = now_ns()
+        coordinator = self.clobber("coordinator", plan, "--bind", endpoint, "--expect-agents", str(self.AGENTS),
+                                   "--out", self.path("out"))
+        wait_until(self.running_ticks, "all agents")
+        figure(f"{self.AGENTS} agents connect at once", f"load {(now_ns() - begun_ns) / 1e9:.1f} s after the coordinator began")
+        self.finish(coordinator, 2, 0)
+        result = self.result()
+        self.assert_counted_once(result, target)
+        self.assertEqual(len(result["agents"]), self.AGENTS)
+
+
+class Versions(Case):
+    """Old and new: a peer written from the protocol's document alone poses as each."""
+
+    def begin(self, goal="{hold: 100/s}"):
+        plan = self.write("plan.yaml", plan_text("http://127.0.0.1:1/", goal, "10m"))
+        return self.coordinator(plan, 1)
+
+    def answer_to(self, coordinator, major, minor):
+        """What is said to the hello of such an agent, and after how many seconds."""
+        peer = zmtp.Peer.connect(coordinator.endpoint)
+        self.stack.callback(peer.close)
+        began = time.monotonic()
+        peer.hello(major, minor, f"agent of {major}.{minor}")
+        answer = peer.wait_for((zmtp.WELCOME, zmtp.REFUSE))
+        return answer, time.monotonic() - began
+
+    def test_agent_of_another_major_version_is_refused_naming_both(self):
+        coordinator = self.begin()
+        for major in (0, MAJOR + 1):
+            answer, seconds = self.answer_to(coordinator, major, 0)
+            self.assertEqual(answer[0], zmtp.REFUSE)
+            self.assertEqual(answer[5], 0, "code: version")
+            self.assertIn(f"clobber/{MAJOR}", answer[6])
+            self.assertIn(f"clobber/{major}", answer[6])
+            figure("peer of another version", f"refused after {1000 * seconds:.0f} ms: {answer[6]}")
+        self.assertIsNone(coordinator.poll())
+
+    def test_agents_of_other_minor_versions_are_welcome_in_the_smaller_one(self):
+        coordinator = self.begin()
+        for minor in (0, MINOR + 1):
+            answer, _ = self.answer_to(coordinator, MAJOR, minor)
+            self.assertEqual(answer[0], zmtp.WELCOME)
+            self.assertEqual(answer[5:7], [MAJOR, min(minor, MINOR)])
+
+    def test_agent_too_old_for_the_plan_is_refused_with_what_it_takes(self):
+        coordinator = self.begin("{hold: 100/s, spacing: poisson}")
+        answer, _ = self.answer_to(coordinator, MAJOR, 0)
+        self.assertEqual(answer[0], zmtp.REFUSE)
+        self.assertIn(f"clobber/{MAJOR}.", answer[6])
+
+    def coordinator_of(self, kind, *fields):
+        """A coordinator of our own that answers a HELLO so, and an agent that meets it. ECHO: the HELLO's t_agent."""
+        listener = self.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        agent = self.clobber("agent", "--connect", f"tcp://127.0.0.1:{listener.getsockname()[1]}", "--name", "a1",
+                             "--lanes", "1", "--once")
+        connection, _ = listener.accept()
+        peer = zmtp.Peer(self.stack.enter_context(connection), b"ROUTER")
+        hello = peer.wait_for((zmtp.HELLO,))
+        self.assertEqual(hello[5:8], ["CLB1", MAJOR, MINOR])
+        peer.run_id, peer.incarnation, peer.epoch = os.urandom(16), hello[2], 1
+        peer.say(kind, *(hello[15] if field is ECHO else field for field in fields))
+        return agent, peer
+
+    def test_coordinator_of_another_major_version_refuses_and_the_agent_says_why(self):
+        sentence = f"the coordinator speaks clobber/{MAJOR + 1}, agent 'a1' clobber/{MAJOR}"
+        agent, _ = self.coordinator_of(zmtp.REFUSE, 0, sentence, 0)
+        self.finish(agent, 5, 3)
+        self.assertIn(sentence, self.read(agent.err))
+
+    def test_coordinator_of_a_newer_minor_version_is_understood(self):
+        real = self.begin()
+        welcome, _ = self.answer_to(real, MAJOR, MINOR)
+        major, _, *middle, _ = welcome[5:]
+        _, peer = self.coordinator_of(zmtp.WELCOME, major, MINOR + 1, *middle, ECHO, 7, "news", b"more")
+        ready = peer.wait_for((zmtp.READY,))
+        self.assertEqual(ready[5], welcome[14])
+
+
+if __name__ == "__main__":
+    unittest.main()
