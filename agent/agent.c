@@ -5,6 +5,7 @@
 #include "agent/member.h"
 #include "agent/probe.h"
 #include "agent/reach.h"
+#include "agent/recorder.h"
 #include "agent/resolver.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -38,14 +39,16 @@ struct agent {
     int signals;
     uint32_t signal_count;
     struct capacity_facts facts;
-    uint32_t max_concurrency; /* of the facts */
+    uint32_t max_concurrency;  /* of the facts */
+    struct recorder *recorder; /* NULL: none */
     int exit_code;
 
     /* One incarnation; NULL between two. */
     struct channel *channel;
     struct member *member;
-    struct reach reach;        /* of the target */
-    struct resolver *resolver; /* NULL: nobody asked for it to be looked up again */
+    struct reach reach;          /* of the target */
+    struct resolver *resolver;   /* NULL: nobody asked for it to be looked up again */
+    struct recording *recording; /* that the pool counts in; NULL: none */
     struct pool *pool;
     uint64_t rejoin_ns; /* when the next one begins */
     uint64_t beat_ns;   /* when the next tick of ours is due */
@@ -53,6 +56,7 @@ struct agent {
 
     /* What a step asked for, done when all that waited has been heard: only the newest counts. */
     const struct assignment *assignment; /* to be configured */
+    struct recording_owner owner;        /* ... by whom, in which run */
     bool has_examine;
     struct examine examine;
     bool has_setpoint;
@@ -70,6 +74,8 @@ static void agent_perform(void *context, const struct member_action *action)
         break;
     case MEMBER_CONFIGURE:
         agent->assignment = action->assignment;
+        memcpy(agent->owner.run_id, action->message.run_id, ID_BYTES);
+        memcpy(agent->owner.incarnation, action->message.incarnation, ID_BYTES);
         break;
     case MEMBER_EXAMINE:
         agent->examine = action->message.as.examine;
@@ -150,6 +156,22 @@ static void agent_follow(struct agent *agent)
     pool_move(agent->pool, &moved);
 }
 
+/* Without one the agent works as well; what it did last is unknown if it is killed. */
+static void agent_record(struct agent *agent, const struct assignment *assignment)
+{
+    struct error error = {0};
+    if (agent->recorder == NULL)
+        return;
+    agent->recording =
+        recorder_begin(agent->recorder,
+                       &(struct recording_shape){.lanes = agent->options->lanes,
+                                                 .phases = assignment->phases,
+                                                 .requests = assignment->request_count},
+                       &agent->owner, &error);
+    if (agent->recording == NULL)
+        log_line(LOG_INFO, "no flight recorder: %s", error.message);
+}
+
 /* A pool for the assignment, or why not. */
 static bool agent_configure(struct agent *agent, const struct assignment *assignment,
                             struct decline *decline)
@@ -159,9 +181,11 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
     if (agent_reach(agent, assignment, &error)) {
         decline->code = DECLINE_RESOURCE;
         const struct engine_driver *driver = choose_engine(agent->options->engine, &error);
-        if (driver != NULL)
-            agent->pool =
-                pool_create(assignment, &agent->reach, agent->options->lanes, driver, &error);
+        if (driver != NULL) {
+            agent_record(agent, assignment);
+            agent->pool = pool_create(assignment, &agent->reach, agent->options->lanes, driver,
+                                      agent->recording, &error);
+        }
     }
     if (agent->pool != NULL && assignment->connection.resolve_every_ns > 0) {
         agent->resolver =
@@ -186,12 +210,17 @@ static bool agent_configure(struct agent *agent, const struct assignment *assign
     return true;
 }
 
-static void agent_leave(struct agent *agent)
+/* `heard`: what this incarnation did is known to the coordinator. */
+static void agent_leave(struct agent *agent, bool heard)
 {
     resolver_destroy(agent->resolver);
     agent->resolver = NULL;
+    bool counted = agent->pool != NULL;
     pool_destroy(agent->pool);
     agent->pool = NULL;
+    if (agent->recorder != NULL)
+        recorder_end(agent->recorder, heard || !counted);
+    agent->recording = NULL;
     member_destroy(agent->member);
     agent->member = NULL;
     if (agent->channel != NULL) {
@@ -222,7 +251,7 @@ static void agent_end(struct agent *agent, uint64_t now_ns)
         agent->exit_code = how == MEMBER_END_COMPLETE ? EXIT_MET : EXIT_BROKEN_OFF;
     if (agent->options->once || agent->signal_count > 0 || never)
         loop_stop(agent->loop);
-    agent_leave(agent);
+    agent_leave(agent, how == MEMBER_END_COMPLETE);
 }
 
 /* Orders come at the coordinator's ticks. Our beats are placed shortly before the next one: sent at
@@ -293,6 +322,13 @@ static void agent_settle(struct agent *agent, uint64_t now_ns)
     agent->has_setpoint = false;
 }
 
+static void agent_say_for_orphans(struct agent *agent, uint64_t now_ns)
+{
+    struct message message;
+    while (agent->recorder != NULL && recorder_say(agent->recorder, now_ns, &message))
+        channel_send(agent->channel, NULL, &message);
+}
+
 /* Hears all that waits, and only then acts: of several setpoints the newest counts. ZeroMQ's
  * descriptor tells of edges, so this is done after sends too; what is left over, the next look at
  * the time finds. */
@@ -304,12 +340,15 @@ static void agent_receive(struct agent *agent, uint64_t now_ns)
     enum channel_outcome outcome = CHANNEL_MESSAGE;
     for (uint32_t i = 0; i < HEARD_MAX && !agent->has_end && outcome != CHANNEL_EMPTY; i++) {
         outcome = channel_receive(agent->channel, &from, &message, &error);
-        if (outcome == CHANNEL_MESSAGE)
+        if (outcome == CHANNEL_MESSAGE) {
+            if (agent->recorder != NULL)
+                recorder_hear(agent->recorder, &message);
             agent_step(agent, now_ns,
                        &(struct member_event){.kind = MEMBER_MESSAGE, .message = &message});
-        else if (outcome == CHANNEL_BAD)
+        } else if (outcome == CHANNEL_BAD)
             log_line(LOG_INFO, "dropped a message: %s", error.message);
     }
+    agent_say_for_orphans(agent, now_ns); /* before the answer to a refusal: to leave */
     agent_settle(agent, now_ns);
 }
 
@@ -331,6 +370,7 @@ static bool agent_join(struct agent *agent, struct error *error)
         .max_concurrency = agent->max_concurrency,
         .max_rate_milli = options->max_rate_milli,
         .max_duration_ns = options->max_duration_ns,
+        .orphans = agent->recorder != NULL ? recorder_orphans(agent->recorder) : 0,
     };
     memcpy(config.name, options->name, sizeof config.name);
     allow_text(&options->allow, text, sizeof text);
@@ -354,7 +394,7 @@ static void agent_rejoin(struct agent *agent)
         return;
     log_line(LOG_ERROR, "%s", error.message);
     agent->exit_code = EXIT_BROKEN_OFF;
-    agent_leave(agent);
+    agent_leave(agent, false);
     loop_stop(agent->loop);
 }
 
@@ -374,6 +414,8 @@ static void agent_tick(void *context, uint64_t now_ns)
     struct member_event event = {.kind = MEMBER_TICK};
     if (agent->pool != NULL)
         event.meters = pool_read(agent->pool, member_wants_histograms(agent->member, now_ns));
+    if (agent->recording != NULL)
+        recording_pulse(agent->recording, event.meters->t_agent, event.meters->cpu_ns);
     agent_step(agent, now_ns, &event);
     agent_receive(agent, now_ns);
 }
@@ -396,6 +438,21 @@ static void agent_signal(void *context, uint64_t now_ns, uint32_t events)
     }
 }
 
+/* An embedded agent has none: it dies with its coordinator and nobody starts it again. */
+static bool agent_open_recorder(struct agent *agent, struct error *error)
+{
+    const struct agent_options *options = agent->options;
+    struct error why = {0};
+    if (options->embedded)
+        return true;
+    agent->recorder = recorder_open(options->state, options->name, &why);
+    if (agent->recorder == NULL && options->state != NULL)
+        return error_set(error, ERROR_USAGE, PLACE_NONE, "--state %s", why.message);
+    if (agent->recorder == NULL)
+        log_line(LOG_INFO, "no flight recorder: %s", why.message);
+    return true;
+}
+
 static bool agent_begin(struct agent *agent, struct error *error)
 {
     static const int signals[] = {SIGINT, SIGTERM};
@@ -407,14 +464,15 @@ static bool agent_begin(struct agent *agent, struct error *error)
         !loop_watch(agent->loop, agent->signals, EPOLLIN, agent_signal, agent, error))
         return false;
     loop_every(agent->loop, GRID_NS, agent_tick, agent);
-    return agent_join(agent, error);
+    return agent_open_recorder(agent, error) && agent_join(agent, error);
 }
 
 static void agent_done(struct agent *agent)
 {
     if (agent->loop == NULL)
         return;
-    agent_leave(agent);
+    agent_leave(agent, false);
+    recorder_close(agent->recorder);
     loop_destroy(agent->loop);
     if (agent->signals >= 0)
         close(agent->signals);

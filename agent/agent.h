@@ -26,6 +26,7 @@ struct agent_options {
     uint64_t max_duration_ns; /* 0: none */
     uint32_t lanes;
     enum engine_choice engine;
+    const char *state; /* the folder of the flight recorder; NULL: the usual one */
     bool once;
     bool embedded; /* a child of `clobber run`: ends with it, and leaves the talking to it */
 };

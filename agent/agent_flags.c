@@ -111,6 +111,14 @@ static bool take_engine(void *context, const char *value, struct error *error)
     return true;
 }
 
+static bool take_state(void *context, const char *value, struct error *error)
+{
+    if (value[0] == '\0')
+        return error_set(error, ERROR_USAGE, PLACE_NONE, "the path of the folder is empty");
+    ((struct agent_options *)context)->state = value;
+    return true;
+}
+
 static bool take_key(void *context, const char *value, struct error *error)
 {
     (void)context;
@@ -150,6 +158,8 @@ static const struct flag rows[] = {
     {"max-duration", 0, "DURATION", "none", "a longer run is declined", take_max_duration, false},
     {"lanes", 0, "N", "a core each", "threads that carry load", take_lanes, false},
     {"engine", 0, "ENGINE", "auto", "auto, uring or epoll", take_engine, false},
+    {"state", 0, "DIR", "under /run or the home",
+     "where the flight recorder keeps what a killed agent did", take_state, false},
     {"secret-key", 0, "FILE", NULL, "not built yet", take_key, false},
     {"server-key", 0, "FILE", NULL, "not built yet", take_key, false},
     {"embedded", 0, NULL, NULL, "end with the parent process; what clobber run gives its children",

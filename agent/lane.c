@@ -241,6 +241,7 @@ static bool prepare(struct lane *lane, struct error *error)
         .capacity = lane->plan.capacity,
         .numbers = lane->plan.numbers,
         .seed = lane->plan.assignment->seed + lane->plan.index,
+        .meters = lane->plan.meters,
     };
     if (!foreman_init(&lane->foreman, &crew_plan, lane->plan.stagger, error))
         return false;

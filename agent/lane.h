@@ -31,6 +31,7 @@ struct lane_plan {
     uint32_t capacity;       /* workers at most */
     double stagger;          /* 0 to 1: see pacer_start() */
     int answered;            /* an eventfd that it signals when it has answered lane_ask() */
+    void *meters;            /* as struct crew_plan has it */
 };
 
 /** Starts the thread, with nothing to do. NULL: ERROR_MEMORY, ERROR_SYSTEM. The caller owns it. */

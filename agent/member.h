@@ -22,6 +22,7 @@ struct member_config {
     uint64_t max_rate_milli;  /* RATE_PER_S_MAX * 1000: none */
     uint64_t max_duration_ns; /* 0: none */
     uint8_t allow_digest[DIGEST_BYTES];
+    uint32_t orphans; /* final words of earlier incarnations that are there to be delivered */
 };
 
 enum member_event_kind {
@@ -46,7 +47,7 @@ struct member_event {
 enum member_action_kind {
     MEMBER_SEND,      /* `message`; what it points at is good until the next member_step() */
     MEMBER_CONFIGURE, /* check `assignment`, build a pool, then step with MEMBER_CONFIGURED or
-                         MEMBER_DECLINED */
+                         MEMBER_DECLINED; the envelope of `message` names the run and us */
     MEMBER_EXAMINE,   /* do what `message` asks, then step with MEMBER_EXAMINED */
     MEMBER_SET,       /* `setpoint` for the pool */
     MEMBER_DRAIN,     /* until `deadline_ns` */

@@ -23,6 +23,7 @@ void member_say_hello(const struct turn *turn)
     hello->max_concurrency = member->config.max_concurrency;
     hello->max_rate_milli = member->config.max_rate_milli;
     hello->t_agent = turn->now_ns;
+    hello->orphans = member->config.orphans;
     memcpy(hello->name, member->config.name, sizeof hello->name);
     memcpy(hello->build, member->config.build, sizeof hello->build);
     memcpy(hello->allow_digest, member->config.allow_digest, sizeof hello->allow_digest);
@@ -89,8 +90,10 @@ static void begin_configure(const struct turn *turn)
     for (uint32_t i = 0; member->intake != NULL && i < member->assignment.data_count; i++)
         member->assignment.data[i].block = intake_block(member->intake, i);
     member->state = STATE_CONFIGURE;
-    member_act(
-        turn, &(struct member_action){.kind = MEMBER_CONFIGURE, .assignment = &member->assignment});
+    struct member_action action = {.kind = MEMBER_CONFIGURE, .assignment = &member->assignment};
+    memcpy(action.message.run_id, member->run_id, ID_BYTES);
+    memcpy(action.message.incarnation, member->incarnation, ID_BYTES);
+    member_act(turn, &action);
 }
 
 static void decline_for(const struct turn *turn, const struct error *error)

@@ -5,34 +5,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct meters *meters_create(uint32_t phase_count, uint32_t request_count, bool digest)
+static void check_shape(uint32_t phase_count, uint32_t request_count)
 {
     CHECK(phase_count >= 1);
     CHECK(phase_count <= STAGES_MAX + 1);
     CHECK(request_count >= 1);
     CHECK(request_count <= REQUEST_NAMES_MAX);
+}
+
+size_t meters_bytes(uint32_t phase_count, uint32_t request_count)
+{
+    check_shape(phase_count, request_count);
+    return phase_count *
+           (sizeof(struct phase_meter) +
+            request_count * (sizeof(struct request_count) + sizeof(struct histogram)));
+}
+
+struct meters *meters_create_at(void *memory, uint32_t phase_count, uint32_t request_count,
+                                bool digest)
+{
+    check_shape(phase_count, request_count);
+    CHECK((uintptr_t)memory % sizeof(uint64_t) == 0);
 
     struct meters *meters = calloc(1, sizeof *meters);
     if (meters == NULL)
         return NULL;
     meters->phase_count = phase_count;
     meters->request_count = request_count;
-    meters->phases = calloc(phase_count, sizeof *meters->phases);
+    meters->phases = memory;
+    meters->borrowed = true;
+    struct request_count *requests = (struct request_count *)(meters->phases + phase_count);
+    struct histogram *histograms =
+        (struct histogram *)(requests + (size_t)phase_count * request_count);
+    for (uint32_t i = 0; i < phase_count; i++) {
+        meters->phases[i].requests = requests + (size_t)i * request_count;
+        meters->phases[i].request_histograms = histograms + (size_t)i * request_count;
+    }
     if (digest)
         meters->digest = calloc(1, sizeof *meters->digest);
-    if (meters->phases == NULL || (digest && meters->digest == NULL)) {
+    if (digest && meters->digest == NULL) {
         meters_destroy(meters);
         return NULL;
     }
-    for (uint32_t i = 0; i < phase_count; i++) {
-        struct phase_meter *phase = &meters->phases[i];
-        phase->requests = calloc(request_count, sizeof *phase->requests);
-        phase->request_histograms = calloc(request_count, sizeof *phase->request_histograms);
-        if (phase->requests == NULL || phase->request_histograms == NULL) {
-            meters_destroy(meters);
-            return NULL;
-        }
-    }
+    return meters;
+}
+
+struct meters *meters_create(uint32_t phase_count, uint32_t request_count, bool digest)
+{
+    void *memory = calloc(1, meters_bytes(phase_count, request_count));
+    if (memory == NULL)
+        return NULL;
+    struct meters *meters = meters_create_at(memory, phase_count, request_count, digest);
+    if (meters == NULL)
+        free(memory);
+    else
+        meters->borrowed = false;
     return meters;
 }
 
@@ -40,11 +67,8 @@ void meters_destroy(struct meters *meters)
 {
     if (meters == NULL)
         return;
-    for (uint32_t i = 0; meters->phases != NULL && i < meters->phase_count; i++) {
-        free(meters->phases[i].requests);
-        free(meters->phases[i].request_histograms);
-    }
-    free(meters->phases);
+    if (!meters->borrowed)
+        free(meters->phases);
     free(meters->digest);
     free(meters);
 }
@@ -149,9 +173,11 @@ void meters_copy(struct meters *meters, const struct meters *other, bool histogr
 
     struct phase_meter *phases = meters->phases;
     struct digest *digest = meters->digest;
+    bool borrowed = meters->borrowed;
     *meters = *other;
     meters->phases = phases;
     meters->digest = digest;
+    meters->borrowed = borrowed;
     if (digest != NULL)
         *digest = *other->digest;
     for (uint32_t i = 0; i < meters->phase_count; i++)
@@ -185,6 +211,7 @@ void meters_clear(struct meters *meters)
         .request_count = meters->request_count,
         .phases = meters->phases,
         .digest = meters->digest,
+        .borrowed = meters->borrowed,
     };
     *meters = empty;
     if (meters->digest != NULL)

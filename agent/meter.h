@@ -12,6 +12,7 @@
 #include "proto/sample.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define STATUS_MIN   100u
@@ -44,10 +45,17 @@ struct meters {
     uint32_t phase_count, request_count;
     struct phase_meter *phases; /* [phase_count] */
     struct digest *digest;      /* response latency, all phases; NULL: nobody asked for it */
+    bool borrowed;              /* the memory of the phases is another's */
 };
 
 /** Takes all memory now; zeroed. NULL: no memory. The caller owns it: meters_destroy(). */
 struct meters *meters_create(uint32_t phase_count, uint32_t request_count, bool digest);
+/** The same with its phases in `memory[meters_bytes()]`, aligned for a uint64_t and borrowed for
+ * life: zeroed, or as meters of the same shape left it. Gauges and digest are not there. */
+struct meters *meters_create_at(void *memory, uint32_t phase_count, uint32_t request_count,
+                                bool digest);
+/** What phases of that shape take. */
+size_t meters_bytes(uint32_t phase_count, uint32_t request_count);
 void meters_destroy(struct meters *meters);
 /** Adds the counters and histograms of `other` (same shape) and takes gauges together: sums, but
  * the larger of lane_load, send_lag_max; t_from the smaller (0: none), t_to the larger; idle when

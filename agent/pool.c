@@ -3,6 +3,7 @@
 #include "agent/lane.h"
 #include "agent/layers.h"
 #include "agent/numbers.h"
+#include "agent/recording.h"
 #include "agent/share.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -97,7 +98,7 @@ static double stagger_of(uint32_t index, uint32_t lanes, uint64_t born_ns)
 }
 
 static bool create_lanes(struct pool *pool, const struct reach *reach, uint32_t lanes,
-                         struct error *error)
+                         struct recording *recording, struct error *error)
 {
     uint32_t capacity = pool->assignment->concurrency_max;
     capacity = capacity < 1 ? 1 : capacity > CONCURRENCY_MAX ? CONCURRENCY_MAX : capacity;
@@ -115,6 +116,7 @@ static bool create_lanes(struct pool *pool, const struct reach *reach, uint32_t 
             .capacity = capacity,
             .stagger = stagger_of(i, lanes, born_ns),
             .answered = pool->answered,
+            .meters = recording != NULL ? recording_lane(recording, i) : NULL,
         };
         pool->lanes[i] = lane_create(&plan, error);
         if (pool->lanes[i] == NULL)
@@ -125,7 +127,8 @@ static bool create_lanes(struct pool *pool, const struct reach *reach, uint32_t 
 }
 
 static bool fill(struct pool *pool, const struct reach *reach, uint32_t lanes,
-                 const struct engine_driver *driver, struct error *error)
+                 const struct engine_driver *driver, struct recording *recording,
+                 struct error *error)
 {
     const struct assignment *assignment = pool->assignment;
     pool->workload = workload_find(assignment->workload);
@@ -141,11 +144,12 @@ static bool fill(struct pool *pool, const struct reach *reach, uint32_t lanes,
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for the meters of a pool");
     pool->answered = loop_wakeup_create(error);
     return pool->answered >= 0 && layers_init(&pool->layers, assignment, driver, error) &&
-           create_lanes(pool, reach, lanes, error);
+           create_lanes(pool, reach, lanes, recording, error);
 }
 
 struct pool *pool_create(const struct assignment *assignment, const struct reach *reach,
-                         uint32_t lanes, const struct engine_driver *driver, struct error *error)
+                         uint32_t lanes, const struct engine_driver *driver,
+                         struct recording *recording, struct error *error)
 {
     if (lanes < 1 || lanes > LANES_MAX) {
         error_set(error, ERROR_LIMIT, PLACE_NONE, "%u lanes; give 1 to %u", lanes, LANES_MAX);
@@ -159,7 +163,7 @@ struct pool *pool_create(const struct assignment *assignment, const struct reach
     pool->assignment = assignment;
     pool->answered = -1;
     pool->active = 1;
-    if (!fill(pool, reach, lanes, driver, error)) {
+    if (!fill(pool, reach, lanes, driver, recording, error)) {
         pool_destroy(pool);
         return NULL;
     }

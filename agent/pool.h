@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct pool;
+struct recording;
 struct engine_driver;
 struct reach;
 struct address;
@@ -27,11 +28,13 @@ struct pool_setpoint {
 };
 
 /** Threads and memory for `assignment` (borrowed until pool_destroy(), as are its bytes), towards
- * `reach` (copied, but for its sources), on engines of `driver` (engine_choose()). NULL:
- * ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it.
+ * `reach` (copied, but for its sources), on engines of `driver` (engine_choose()). The lanes count
+ * in `recording`, which is of their shape and outlives the pool; NULL: in memory of their own.
+ * NULL: ERROR_MEMORY, ERROR_SYSTEM, ERROR_LIMIT. The caller owns it.
  */
 struct pool *pool_create(const struct assignment *assignment, const struct reach *reach,
-                         uint32_t lanes, const struct engine_driver *driver, struct error *error);
+                         uint32_t lanes, const struct engine_driver *driver,
+                         struct recording *recording, struct error *error);
 /** Cuts whatever is in flight, ends the threads, frees all. */
 void pool_destroy(struct pool *pool);
 

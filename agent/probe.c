@@ -143,7 +143,7 @@ bool probe_requests(const struct engine_driver *driver, uint32_t measure_ms,
                       .byte_count = strlen(REQUEST)}},
     };
     const struct reach reach = {.address = responder.address};
-    struct pool *pool = pool_create(&assignment, &reach, 1, driver, error);
+    struct pool *pool = pool_create(&assignment, &reach, 1, driver, NULL, error);
     if (pool != NULL)
         *requests_per_cpu_s = load(pool, measure_ms);
     pool_destroy(pool);

@@ -4,6 +4,7 @@
 #include "proto/beat.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,24 +113,28 @@ static bool reached(const struct worker *worker)
     return worker->sent > 0;
 }
 
+/* A process may be killed between any two of these. agent/recording.c mends what that leaves, and
+ * can because the counters go first: the fence is for the compiler, and costs nothing. */
 static void count_outcome(struct phase_meter *phase, uint32_t kind, struct ending ending)
 {
     switch (ending.how) {
     case ENDING_OK:
         phase->counters.ok++;
-        phase->requests[kind].ok++;
         break;
     case ENDING_FAILED:
         phase->counters.failed[ending.failure]++;
-        phase->requests[kind].failed++;
         break;
     case ENDING_TIMED_OUT:
         phase->counters.timed_out++;
         phase->counters.timed_out_connect += ending.waited_for == PATIENCE_CONNECT;
         phase->counters.timed_out_first_byte += ending.waited_for == PATIENCE_FIRST_BYTE;
-        phase->requests[kind].failed++;
         break;
     }
+    atomic_signal_fence(memory_order_seq_cst);
+    if (ending.how == ENDING_OK)
+        phase->requests[kind].ok++;
+    else
+        phase->requests[kind].failed++;
     if (ending.status < STATUS_MIN || ending.status >= STATUS_MIN + STATUS_COUNT)
         return;
     phase->statuses[ending.status - STATUS_MIN]++;
@@ -158,8 +163,9 @@ static void count_end(struct crew *crew, struct worker *worker, struct ending en
         service_ns = larger(service_ns, ending.after_ns); /* crew_fail() takes it over so late */
     uint64_t response_ns = larger(done_ns - worker->due_ns, service_ns);
     struct phase_meter *phase = phase_of(crew, worker);
-    count_outcome(phase, worker->kind, ending);
     phase->counters.unwritten += !reached(worker);
+    atomic_signal_fence(memory_order_seq_cst);
+    count_outcome(phase, worker->kind, ending);
     phase->counters.latency_sum_ns += service_ns;
     histogram_record(&phase->kinds[SAMPLE_SERVICE], service_ns);
     histogram_record(&phase->kinds[SAMPLE_RESPONSE], response_ns);
@@ -745,8 +751,11 @@ bool crew_init(struct crew *crew, const struct crew_plan *plan, const struct cre
     };
     begin_mix(crew, plan);
     take_sources(crew, plan);
-    crew->meters =
-        meters_create(assignment->phases, assignment->request_count, assignment->latency_digest);
+    crew->meters = plan->meters != NULL
+                       ? meters_create_at(plan->meters, assignment->phases,
+                                          assignment->request_count, assignment->latency_digest)
+                       : meters_create(assignment->phases, assignment->request_count,
+                                       assignment->latency_digest);
     crew->occupancy = calloc(assignment->phases, sizeof *crew->occupancy);
     crew->workers = calloc(plan->capacity, sizeof *crew->workers);
     if (crew->meters == NULL || crew->occupancy == NULL || crew->workers == NULL ||

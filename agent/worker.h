@@ -146,6 +146,7 @@ struct crew_plan {
     uint32_t capacity;       /* workers at most */
     uint64_t seed;           /* of the mix, where requests are not numbered */
     struct numbers *numbers; /* of the agent; NULL: they are not */
+    void *meters;            /* where they are kept, as meters_create_at(); NULL: on the heap */
 };
 
 /** False: ERROR_MEMORY, ERROR_SYSTEM. crew_done() in any case. `woken` is told of wake-ups. */

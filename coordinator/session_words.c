@@ -110,10 +110,9 @@ static void acknowledge_final(struct session *session, struct agent *agent, uint
 static const char *final_reason_clause(enum final_reason reason)
 {
     static const char *const clauses[FINAL_REASONS] = {
-        [FINAL_DRAINED] = "it drained",
-        [FINAL_ABORTED] = "it aborted",
-        [FINAL_LEASE_ENDED] = "its lease ended",
-        [FINAL_INTERRUPTED] = "its owner interrupted it",
+        [FINAL_DRAINED] = "it drained",          [FINAL_ABORTED] = "it aborted",
+        [FINAL_LEASE_ENDED] = "its lease ended", [FINAL_INTERRUPTED] = "its owner interrupted it",
+        [FINAL_KILLED] = "it was killed",
     };
     CHECK(reason < COUNT(clauses));
     return clauses[reason];
@@ -124,13 +123,15 @@ static const char *final_reason_clause(enum final_reason reason)
 void session_take_final(struct session *session, struct agent *agent, const struct message *message)
 {
     const struct final *final = &message->as.final;
-    if (agent->state == AGENT_WELCOMED || agent->state == AGENT_DECLINED)
+    if (agent->state == AGENT_DECLINED)
         return;
     if (agent->state == AGENT_DONE) { /* our acknowledgement got lost: the same again */
         acknowledge_final(session, agent, message->seq, final);
         return;
     }
-    session_leave(session, agent, final_reason_clause(final->reason));
+    bool killed = final->reason == FINAL_KILLED;
+    if (!killed)
+        session_leave(session, agent, final_reason_clause(final->reason));
     if (final->last_phase >= session->roster.phase_count ||
         !counters_monotone(&final->counters, &agent->beat.counters)) {
         mark_corrupt(session, agent, "its final word says less than it said before");
@@ -143,10 +144,17 @@ void session_take_final(struct session *session, struct agent *agent, const stru
         if (!words_final(&agent->phases[phase]))
             return;
     struct error error = {0};
-    if (!session_return_numbers(session, agent, &final->counters, &error)) {
+    /* Of its indexes, one that it had taken and not counted yet may lie before others that it used:
+     * those of a killed agent stay unused. */
+    if (!killed && !session_return_numbers(session, agent, &final->counters, &error)) {
         mark_corrupt(session, agent, error.message);
         return;
     }
+    if (killed)
+        session_say(session, "agent_recovered",
+                    "agent %s was killed, and its flight recorder is here: nothing of what it did "
+                    "is missing",
+                    agent->hello.name);
     agent->state = AGENT_DONE;
     agent->lost = false;
     agent->final = final->counters;

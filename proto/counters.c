@@ -180,6 +180,29 @@ static bool balance(const struct counters *counters, struct error *error)
     return true;
 }
 
+bool counters_check(const struct counters *counters, struct error *error)
+{
+    uint64_t counts[] = {counters->planned,
+                         counters->not_started,
+                         counters->started,
+                         counters->ok,
+                         counters->connections_opened,
+                         counters->connections_reused,
+                         counters->unwritten,
+                         counters->timed_out,
+                         counters->timed_out_connect,
+                         counters->timed_out_first_byte};
+    bool within = true;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        within = within && counts[i] <= COUNTERS_COUNT_MAX;
+    for (size_t i = 0; i < FAILURE_COUNT; i++)
+        within = within && counters->failed[i] <= COUNTERS_COUNT_MAX;
+    if (!within)
+        return error_set(error, ERROR_PROTOCOL, PLACE_NONE, "a count is above %" PRIu64,
+                         COUNTERS_COUNT_MAX);
+    return balance(counters, error);
+}
+
 static bool get_impatience(struct wire_reader *reader, uint32_t fields, struct counters *counters,
                            struct error *error)
 {

@@ -53,6 +53,7 @@ bool counters_monotone(const struct counters *newer, const struct counters *olde
  *  rules: started + not_started <= planned, ended <= started, unwritten <= ended, timed out for a
  *  connection or a first byte <= timed out. Encoding does
  *  not: what an agent miscounts the coordinator names; it is no reason for the agent to die. */
+bool counters_check(const struct counters *counters, struct error *error); /* the same, unencoded */
 void counters_encode(const struct counters *counters, struct wire_writer *writer);
 bool counters_decode(struct wire_reader *reader, struct counters *counters, struct error *error);
 

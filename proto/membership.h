@@ -14,8 +14,8 @@ struct wire_writer;
 
 #define PROTOCOL_MAJOR 1u
 #define PROTOCOL_MINOR                                                                             \
-    2u /* since 1: latency digests, in BEAT and asked for in assignments; since 2:                 \
-          sections of assignments */
+    3u /* since 1: latency digests, in BEAT and asked for in assignments; since 2:                 \
+          sections of assignments; since 3: final words of agents that were killed */
 #define DIGEST_BYTES 32u /* of a SHA-256 */
 
 struct hello {

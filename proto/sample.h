@@ -71,6 +71,7 @@ enum final_reason {
     FINAL_ABORTED,
     FINAL_LEASE_ENDED,
     FINAL_INTERRUPTED,
+    FINAL_KILLED, /* an orphan: said by a later incarnation; since minor version 3 */
     FINAL_REASONS
 };
 

@@ -74,8 +74,10 @@
 #define REDIRECTS_MAX           20u   /* hops behind one request: what browsers give up after */
 #define EXPECT_ITEMS_MAX        16u   /* headers, and statuses, that one request expects */
 #define EXPECT_TEXTS_MAX        4u    /* texts in its body */
-#define REPLY_VALUES_MAX        (1u << 24)   /* of Redis: values still to come; more take seconds */
-#define REPLY_STRING_BYTES_MAX  (512u << 20) /* Redis' own proto-max-bulk-len */
+#define RECORDING_BYTES_MAX                                                                        \
+    (64u << 20) /* a flight recorder: 8 lanes of 30 phases, in memory that is meant for more */
+#define REPLY_VALUES_MAX       (1u << 24)   /* of Redis: values still to come; more take seconds */
+#define REPLY_STRING_BYTES_MAX (512u << 20) /* Redis' own proto-max-bulk-len */
 
 /* The library (common/clobber.c): beyond what one process can do, and so small that every product
  * of two of them is finite */

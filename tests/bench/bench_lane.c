@@ -111,8 +111,8 @@ int main(int argc, char **argv)
     struct pool *pool = NULL;
     if (driver != NULL && net_split(argv[1], host, sizeof host, &port, &error) &&
         net_resolve(host, port, addresses, &count, &error))
-        pool =
-            pool_create(&assignment, &(struct reach){.address = addresses[0]}, 1, driver, &error);
+        pool = pool_create(&assignment, &(struct reach){.address = addresses[0]}, 1, driver, NULL,
+                           &error);
     if (pool == NULL) {
         fprintf(stderr, "bench_lane: %s\n", error.message);
         return usage();

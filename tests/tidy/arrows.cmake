@@ -69,8 +69,8 @@ endforeach()
 set(cores
   common/clobber.c common/due.c common/sized.c common/tally.c
   agent/account.c agent/allow.c agent/backlog.c agent/browser.c agent/capacity.c agent/cookies.c agent/expect.c agent/header_line.c
-  agent/http1.c agent/http2_request.c agent/intake.c agent/last_word.c agent/meter.c agent/mix.c agent/numbers.c
-  agent/pacer.c agent/patience.c agent/redirect.c agent/resp.c agent/share.c agent/sources.c agent/target_knobs.c
+  agent/http1.c agent/http2_request.c agent/intake.c agent/last_word.c agent/meter.c agent/mix.c agent/numbers.c agent/orphan.c
+  agent/pacer.c agent/patience.c agent/recording.c agent/redirect.c agent/resp.c agent/share.c agent/sources.c agent/target_knobs.c
   agent/target_model.c agent/target_request.c agent/template.c agent/thinking.c agent/workload.c
   coordinator/admission.c coordinator/aggregate.c coordinator/answer.c coordinator/assign.c coordinator/csv.c coordinator/curve.c
   coordinator/diagnosis.c

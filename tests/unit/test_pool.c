@@ -77,7 +77,7 @@ static struct rig *rig_up(struct habits *server, struct assignment assignment, u
     rig->reach.address = server != NULL ? habits_address(server) : habits_nobody(&rig->nobody);
     rig->assignment = assignment;
     struct error error = {0};
-    rig->pool = pool_create(&rig->assignment, &rig->reach, lanes, driver, &error);
+    rig->pool = pool_create(&rig->assignment, &rig->reach, lanes, driver, NULL, &error);
     assert_string_equal(error.message, "");
     assert_non_null(rig->pool);
     return rig;
@@ -478,7 +478,7 @@ static void a_connect_that_does_not_come_ends_the_wait_early(void **state)
         int listener = full_house(&rig->reach.address, guests, COUNT(guests));
         pool_destroy(rig->pool);
         struct error error = {0};
-        rig->pool = pool_create(&rig->assignment, &rig->reach, 1, driver, &error);
+        rig->pool = pool_create(&rig->assignment, &rig->reach, 1, driver, NULL, &error);
         assert_non_null(rig->pool);
 
         set(rig, level(4, 50));
@@ -542,7 +542,7 @@ static void connections_come_from_the_owners_addresses_in_turns(void **state)
     assert_true(sources_add(&sources, "127.0.0.11-127.0.0.13", &error));
     rig->reach.sources = &sources;
     pool_destroy(rig->pool);
-    rig->pool = pool_create(&rig->assignment, &rig->reach, 1, driver, &error);
+    rig->pool = pool_create(&rig->assignment, &rig->reach, 1, driver, NULL, &error);
     assert_non_null(rig->pool);
 
     set(rig, level(1, 0));
@@ -1071,9 +1071,9 @@ static void a_workload_that_is_not_known_is_refused(void **state)
     struct reach nowhere = {0};
     struct error error = {0};
 
-    assert_null(pool_create(&assignment, &nowhere, 1, driver, &error));
+    assert_null(pool_create(&assignment, &nowhere, 1, driver, NULL, &error));
     assert_int_equal(error.kind, ERROR_PLAN);
-    assert_null(pool_create(&assignment, &nowhere, 0, driver, &error));
+    assert_null(pool_create(&assignment, &nowhere, 0, driver, NULL, &error));
     assert_int_equal(error.kind, ERROR_LIMIT);
 }
 

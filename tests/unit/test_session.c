@@ -343,6 +343,22 @@ static void fake_sample(struct world *world, struct fake *fake)
     }
 }
 
+/* What a killed agent did, in the words of whoever found its flight recorder. */
+static void fake_orphan(struct world *world, struct fake *fake)
+{
+    static uint8_t bytes[HISTOGRAM_BYTES_MAX];
+    struct fake heir = *fake;
+    heir.dead = heir.silent = false;
+    for (uint32_t phase = 0; phase < phase_count(world); phase++) {
+        struct message message = {.type = MESSAGE_FINAL,
+                                  .as.final = {.reason = FINAL_KILLED,
+                                               .last_phase = phase_count(world) - 1,
+                                               .counters = fake_total(fake)}};
+        fake_fill_sample(world, fake, phase, bytes, &message.as.final.sample);
+        fake_say(world, &heir, &message);
+    }
+}
+
 static void fake_final(struct world *world, struct fake *fake)
 {
     static uint8_t bytes[HISTOGRAM_BYTES_MAX];
@@ -827,6 +843,105 @@ static void a_new_life_of_a_lost_agent_is_counted_beside_the_old_one(void **stat
     assert_true(report->balanced);
 }
 
+static uint32_t count_events(const struct report *report, const char *kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < report->event_count; i++)
+        count += strcmp(report->events[i].kind, kind) == 0;
+    return count;
+}
+
+/* Two agents run; the second is killed in the middle of a tick: what it did since its last beat
+ * only it knows. */
+static struct fake *kill_one(struct world *world)
+{
+    world_start(world, 2);
+    world_run(world, 2 * S);
+    struct fake *killed = &world->fakes[1];
+    fake_work(world, killed);
+    killed->dead = true;
+    return killed;
+}
+
+static void assert_nothing_is_missing(struct world *world, uint32_t lost)
+{
+    const struct report *report = world_report(world);
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_int_equal(report->lost_max, 0);
+    assert_true(report->balanced);
+    assert_true(report->agents[1].final);
+    assert_int_equal(count_events(report, "agent_lost"), lost);
+    assert_int_equal(count_events(report, "agent_recovered"), 1);
+}
+
+static void the_recorder_of_a_lost_agent_takes_the_place_of_what_was_known_of_it(void **state)
+{
+    struct world *world = *state;
+    struct fake *killed = kill_one(world);
+    world_run(world, LEASE_NS + 3 * TICK);
+
+    fake_orphan(world, killed);
+
+    assert_nothing_is_missing(world, 1);
+}
+
+static void a_recorder_that_comes_before_the_loss_is_known_makes_it_none(void **state)
+{
+    struct world *world = *state;
+    struct fake *killed = kill_one(world);
+    world_run(world, TICK);
+
+    fake_orphan(world, killed);
+    struct fake *again = world_add(world, "b");
+    fake_hello(world, again);
+
+    assert_true(again->joined); /* nobody holds its name any more */
+    fake_ready(world, again);
+    assert_nothing_is_missing(world, 0);
+}
+
+static void a_recorder_is_counted_once_however_often_it_comes(void **state)
+{
+    struct world *world = *state;
+    struct fake *killed = kill_one(world);
+    world_run(world, LEASE_NS);
+
+    fake_orphan(world, killed);
+    fake_orphan(world, killed);
+    world_run(world, 5 * TICK);
+    fake_orphan(world, killed);
+
+    assert_nothing_is_missing(world, 0);
+}
+
+static void what_a_killed_agent_said_before_is_old_after_its_recorder(void **state)
+{
+    struct world *world = *state;
+    struct fake *killed = kill_one(world);
+    struct fake before = *killed;
+    before.dead = false;
+
+    fake_orphan(world, killed);
+    fake_beat(world, &before);
+    fake_sample(world, &before);
+
+    assert_nothing_is_missing(world, 0);
+}
+
+static void a_recorder_of_another_run_is_nobodys(void **state)
+{
+    struct world *world = *state;
+    struct fake *killed = kill_one(world);
+    killed->welcome.run_id[0] ^= 1;
+    world_run(world, 2 * LEASE_NS);
+
+    fake_orphan(world, killed);
+
+    const struct report *report = world_report(world);
+    assert_true(report->lost_max > 0);
+    assert_int_equal(count_events(report, "agent_recovered"), 0);
+}
+
 static void a_run_that_changes_hands_is_measured_over_all_of_it(void **state)
 {
     struct world *world = *state;
@@ -1181,6 +1296,11 @@ int main(void)
         TEST(a_held_share_is_not_given_to_others),
         TEST(a_loss_aborts_when_the_plan_says_so),
         TEST(a_new_life_of_a_lost_agent_is_counted_beside_the_old_one),
+        TEST(the_recorder_of_a_lost_agent_takes_the_place_of_what_was_known_of_it),
+        TEST(a_recorder_that_comes_before_the_loss_is_known_makes_it_none),
+        TEST(a_recorder_is_counted_once_however_often_it_comes),
+        TEST(what_a_killed_agent_said_before_is_old_after_its_recorder),
+        TEST(a_recorder_of_another_run_is_nobodys),
         TEST(a_run_that_changes_hands_is_measured_over_all_of_it),
         TEST(a_stage_shorter_than_a_tick_is_not_judged_by_itself),
         TEST(a_counter_that_falls_puts_its_agent_out_of_the_run),
