@@ -5,7 +5,8 @@ import time
 import unittest
 
 from hosts import HostCase, needs_hosts
-from support import (LEASE_S, RATE, TOLERANCE, again_if_it_stood_still, interrupt, plan_text, wait_until
+from support import (LEASE_S, RATE, TOLERANCE, again_if_it_stood_still, figure, interrupt, now_ns, plan_text,
+                     wait_until)
 
 
 @needs_hosts
