@@ -103,7 +103,8 @@ static bool take_agents(struct run_record *record, const json_t *line, uint64_t 
                         struct error *error)
 {
     const json_t *agents = json_object_get(line, "agents");
-    for (size_t i = 0; i < json_array_size(agents) && i < SERIES_AGENTS_MAX; i++) {
+    uint64_t first = json_get_count(line, "agents_from"); /* of a large fleet, whose turn it was */
+    for (size_t i = 0; i < json_array_size(agents) && first + i < SERIES_AGENTS_MAX; i++) {
         const json_t *agent = json_array_get(agents, i);
         uint64_t lag_us = json_get_count(agent, "send_lag_max_us");
         struct series_agent_tick tick = {.share = share_of(agent, "share"),
@@ -112,8 +113,8 @@ static bool take_agents(struct run_record *record, const json_t *line, uint64_t 
                                              lag_us < UINT32_MAX ? (uint32_t)lag_us : UINT32_MAX};
         if (json_get_truth(agent, "lost"))
             continue;
-        if (!series_add_agent(&record->series, at_ns, (uint32_t)i, json_get_text(agent, "name"),
-                              &tick))
+        if (!series_add_agent(&record->series, at_ns, (uint32_t)(first + i),
+                              json_get_text(agent, "name"), &tick))
             return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for its agents");
     }
     return true;

@@ -28,7 +28,7 @@ void roster_done(struct roster *roster)
     for (uint32_t i = 0; i < roster->count; i++)
         agent_destroy(roster->agents[i], roster->phase_count);
     free(roster->agents);
-    free(roster->incarnations);
+    free(roster->slots);
     free(roster->weights);
     free(roster->limits);
     free(roster->wants);
@@ -46,6 +46,21 @@ static bool enlarge(void *array, size_t count, size_t item_bytes)
     return larger != NULL;
 }
 
+/* The slot of this incarnation, or the empty one where it belongs. At least half are empty, so
+ * there is one. Incarnations are random; who chooses his makes us look at no more than all. */
+static uint32_t *slot_of(const struct roster *roster, const uint8_t *incarnation)
+{
+    uint32_t mask = 2 * roster->capacity - 1;
+    uint32_t at;
+    memcpy(&at, incarnation, sizeof at);
+    for (;; at++) {
+        uint32_t *slot = &roster->slots[at & mask];
+        if (*slot == 0 ||
+            memcmp(roster->agents[*slot - 1]->incarnation, incarnation, ID_BYTES) == 0)
+            return slot;
+    }
+}
+
 static bool roster_grow(struct roster *roster)
 {
     if (roster->count < roster->capacity)
@@ -54,13 +69,16 @@ static bool roster_grow(struct roster *roster)
         return false;
     uint32_t capacity = roster->capacity == 0 ? CAPACITY_FIRST : 2 * roster->capacity;
     if (!enlarge(&roster->agents, capacity, sizeof *roster->agents) ||
-        !enlarge(&roster->incarnations, capacity, ID_BYTES) ||
+        !enlarge(&roster->slots, 2 * (size_t)capacity, sizeof *roster->slots) ||
         !enlarge(&roster->weights, capacity, sizeof *roster->weights) ||
         !enlarge(&roster->limits, capacity, sizeof *roster->limits) ||
         !enlarge(&roster->wants, capacity, sizeof *roster->wants) ||
         !enlarge(&roster->growth, capacity, sizeof *roster->growth))
         return false;
     roster->capacity = capacity;
+    memset(roster->slots, 0, 2 * (size_t)capacity * sizeof *roster->slots);
+    for (uint32_t i = 0; i < roster->count; i++)
+        *slot_of(roster, roster->agents[i]->incarnation) = i + 1;
     return true;
 }
 
@@ -90,17 +108,18 @@ struct agent *roster_add(struct roster *roster, uint64_t now_ns, const struct pe
     struct agent *before = roster_find_name(roster, hello->name);
     if (before != NULL)
         before->superseded = true;
-    memcpy(roster->incarnations + (size_t)roster->count * ID_BYTES, incarnation, ID_BYTES);
+    uint32_t *slot = slot_of(roster, incarnation);
     roster->agents[roster->count++] = agent;
+    *slot = roster->count;
     return agent;
 }
 
 struct agent *roster_find(const struct roster *roster, const uint8_t *incarnation)
 {
-    for (uint32_t i = 0; i < roster->count; i++)
-        if (memcmp(roster->incarnations + (size_t)i * ID_BYTES, incarnation, ID_BYTES) == 0)
-            return roster->agents[i];
-    return NULL;
+    if (roster->count == 0)
+        return NULL;
+    uint32_t place = *slot_of(roster, incarnation);
+    return place > 0 ? roster->agents[place - 1] : NULL;
 }
 
 struct agent *roster_find_name(const struct roster *roster, const char *name)

@@ -106,7 +106,9 @@ struct roster {
     uint32_t minor_least; /* minor version that the plan asks of an agent */
     uint32_t count, capacity;
     struct agent **agents; /* [count] in the order of their coming; all owned */
-    uint8_t *incarnations; /* [count][ID_BYTES]: side by side, because each message looks for one */
+    /* By incarnation, because each message looks for one: place + 1 of an agent, or 0, from the
+     * slot that its first bytes name on. [2 * capacity], a power of two. */
+    uint32_t *slots;
     /* Room for whoever shares something among the agents: [capacity] each. */
     double *weights;
     uint64_t *limits, *wants, *growth;

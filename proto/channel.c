@@ -127,21 +127,28 @@ struct option {
 /* Each of these replaces a default that was seen to do harm; docs/protocol.md, "Sockets", says
  * which. */
 static const struct option common_options[] = {
-    {ZMQ_SNDHWM, 64},              /* messages that may wait, for each peer */
-    {ZMQ_RCVHWM, 256},             /* */
-    {ZMQ_LINGER, 0},               /* ms; until channel_close() */
-    {ZMQ_HANDSHAKE_IVL, 2000},     /* ms */
-    {ZMQ_HEARTBEAT_IVL, 500},      /* ms; for dead connections alone, life is the lease's */
-    {ZMQ_HEARTBEAT_TIMEOUT, 1500}, /* ms */
-    {ZMQ_HEARTBEAT_TTL, 3000},     /* ms */
+    {ZMQ_SNDHWM, 64},          /* messages that may wait, for each peer */
+    {ZMQ_RCVHWM, 256},         /* */
+    {ZMQ_LINGER, 0},           /* ms; until channel_close() */
+    {ZMQ_HANDSHAKE_IVL, 2000}, /* ms */
 };
+/* Dead connections end too, though life is the lease's. An agent asks its one connection; of a
+ * thousand the kernel asks, because each timer that libzmq takes back is a search among all. */
 static const struct option coordinator_options[] = {
     {ZMQ_ROUTER_MANDATORY, 1}, /* what cannot be sent is said, not dropped */
+    {ZMQ_BACKLOG, 4096},       /* connections not yet accepted: a fleet that comes back at once */
+    {ZMQ_TCP_KEEPALIVE, 1},
+    {ZMQ_TCP_KEEPALIVE_IDLE, 2},  /* s */
+    {ZMQ_TCP_KEEPALIVE_INTVL, 1}, /* s */
+    {ZMQ_TCP_KEEPALIVE_CNT, 3},
+    {ZMQ_TCP_MAXRT, 3000}, /* ms; the same for a connection on which something is under way */
 };
 static const struct option agent_options[] = {
-    {ZMQ_IMMEDIATE, 1},           /* nothing stale waits for a connection */
-    {ZMQ_CONNECT_TIMEOUT, 400},   /* ms */
-    {ZMQ_RECONNECT_IVL_MAX, 500}, /* ms */
+    {ZMQ_IMMEDIATE, 1},            /* nothing stale waits for a connection */
+    {ZMQ_CONNECT_TIMEOUT, 400},    /* ms */
+    {ZMQ_HEARTBEAT_IVL, 500},      /* ms */
+    {ZMQ_HEARTBEAT_TIMEOUT, 1500}, /* ms */
+    {ZMQ_RECONNECT_IVL_MAX, 500},  /* ms */
 };
 
 static bool set_options(void *socket, const struct option *options, size_t count)

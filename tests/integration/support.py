@@ -142,12 +142,12 @@ class Case(unittest.TestCase):
         return got
 
     @contextlib.contextmanager
-    def about_the_rate(self):
+    def about_the_rate(self, folder="out"):
         """What is asserted inside holds unless the coordinator stood still; the ledger balances even then."""
         try:
             yield
         except AssertionError as failure:
-            result = self.result()
+            result = self.result(folder)
             late = events(result, "coordinator_late")
             if not late:
                 raise

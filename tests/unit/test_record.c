@@ -51,7 +51,7 @@ static int folder_removed(void **state)
 /* The number of lines, each of which must be a JSON object that ends with a newline. */
 static size_t whole_lines(const struct fixture *fixture)
 {
-    char line[4096];
+    char line[32768];
     size_t count = 0;
     FILE *stream = fopen(fixture->path, "re");
     assert_non_null(stream);
@@ -81,7 +81,7 @@ static void every_line_is_a_whole_object(void **state)
 /* The first line of the record that has `key`; the caller owns it. */
 static json_t *line_with(const struct fixture *fixture, const char *key)
 {
-    char line[4096];
+    char line[32768];
     json_t *found = NULL;
     FILE *stream = fopen(fixture->path, "re");
     assert_non_null(stream);
@@ -114,6 +114,32 @@ static void a_tick_tells_where_a_search_stands(void **state)
     assert_true(json_is_true(json_object_get(line, "converged")));
     assert_true(json_number_value(json_object_get(line, "latency_quantile_ns")) == 19e6);
     json_decref(line);
+}
+
+static void a_large_fleet_takes_turns(void **state)
+{
+    static const uint32_t turns[][2] = {{0, 64}, {64, 64}, {128, 2}, {0, 64}}; /* from, count */
+    struct fixture *fixture = *state;
+    struct tick_agent agents[130];
+    char line[32768];
+    for (size_t i = 0; i < COUNT(agents); i++)
+        agents[i] = (struct tick_agent){.name = "one"};
+    struct tick tick = {.at_ns = 1, .agents = agents, .agent_count = COUNT(agents)};
+
+    for (size_t i = 0; i < COUNT(turns); i++)
+        assert_true(fixture->sink.tick(fixture->sink.state, &tick, NULL));
+
+    FILE *stream = fopen(fixture->path, "re");
+    assert_non_null(stream);
+    assert_non_null(fgets(line, sizeof line, stream)); /* the start */
+    for (size_t i = 0; i < COUNT(turns); i++) {
+        assert_non_null(fgets(line, sizeof line, stream));
+        json_t *object = json_loads(line, 0, NULL);
+        assert_int_equal(json_integer_value(json_object_get(object, "agents_from")), turns[i][0]);
+        assert_int_equal(json_array_size(json_object_get(object, "agents")), turns[i][1]);
+        json_decref(object);
+    }
+    fclose(stream);
 }
 
 static void a_record_is_never_opened_over_another(void **state)
@@ -153,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_line_is_a_whole_object, folder_made, folder_removed),
+        cmocka_unit_test_setup_teardown(a_large_fleet_takes_turns, folder_made, folder_removed),
         cmocka_unit_test_setup_teardown(a_tick_tells_where_a_search_stands, folder_made,
                                         folder_removed),
         cmocka_unit_test_setup_teardown(a_record_is_never_opened_over_another, folder_made,
