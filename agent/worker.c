@@ -1,10 +1,9 @@
 #include "agent/worker.h"
 
+#include "agent/worker_count.h"
 #include "common/base/check.h"
 #include "proto/beat.h"
 
-#include <errno.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,151 +51,6 @@ static void become(struct crew *crew, struct worker *worker, enum worker_state s
     else
         list_append(&crew->lists[state],
                     worker); /* so by start: BUSY and CONNECTING are deadlines */
-}
-
-/* Counting */
-
-static struct phase_meter *phase_of(struct crew *crew, const struct worker *worker)
-{
-    return &crew->meters->phases[worker->phase];
-}
-
-/* The integral of requests in flight over time. An end (at read_ns) may come after a start (at now)
- * that is later by the clock; in arithmetic modulo 2^64 the sum is exact all the same. */
-static void occupy(struct crew *crew, uint32_t phase, uint64_t at_ns)
-{
-    struct occupancy *occupancy = &crew->occupancy[phase];
-    crew->meters->phases[phase].counters.in_flight_ns +=
-        occupancy->running * (at_ns - occupancy->since_ns);
-    occupancy->since_ns = at_ns;
-}
-
-void crew_integrate(struct crew *crew, uint32_t first, uint32_t last, uint64_t now_ns)
-{
-    for (uint32_t phase = first; phase <= last; phase++)
-        occupy(crew, phase, now_ns);
-}
-
-static void count_start(struct crew *crew, struct worker *worker, const struct waiting *request,
-                        uint64_t now_ns)
-{
-    CHECK(!worker->has_request);
-    uint64_t lag_ns = now_ns > request->due_ns ? now_ns - request->due_ns : 0;
-    worker->has_request = true;
-    worker->answered = false;
-    worker->sent = 0;
-    worker->phase = request->phase;
-    worker->own_late = request->own_late;
-    worker->due_ns = request->due_ns;
-    worker->index = request->index;
-    worker->armed_ns = now_ns;
-    if (!worker->following)
-        worker->kind = crew->numbered ? mix_at(&crew->mix, request->index) : mix_next(&crew->mix);
-    crew->in_flight++;
-    crew->own_late_count += request->own_late;
-
-    struct phase_meter *phase = phase_of(crew, worker);
-    phase->counters.started++;
-    phase->counters.send_lag_sum_ns += lag_ns;
-    histogram_record(&phase->kinds[SAMPLE_SEND_LAG], lag_ns);
-    if (lag_ns > crew->send_lag_ns_max)
-        crew->send_lag_ns_max = lag_ns;
-    occupy(crew, worker->phase, now_ns);
-    crew->occupancy[worker->phase].running++;
-}
-
-/* Whether the target can have seen anything of the request. */
-static bool reached(const struct worker *worker)
-{
-    if (worker->request.byte_count == 0)
-        return worker->connection.open && !worker->connection.connecting;
-    return worker->sent > 0;
-}
-
-/* A process may be killed between any two of these. agent/recording.c mends what that leaves, and
- * can because the counters go first: the fence is for the compiler, and costs nothing. */
-static void count_outcome(struct phase_meter *phase, uint32_t kind, struct ending ending)
-{
-    switch (ending.how) {
-    case ENDING_OK:
-        phase->counters.ok++;
-        break;
-    case ENDING_FAILED:
-        phase->counters.failed[ending.failure]++;
-        break;
-    case ENDING_TIMED_OUT:
-        phase->counters.timed_out++;
-        phase->counters.timed_out_connect += ending.waited_for == PATIENCE_CONNECT;
-        phase->counters.timed_out_first_byte += ending.waited_for == PATIENCE_FIRST_BYTE;
-        break;
-    }
-    atomic_signal_fence(memory_order_seq_cst);
-    if (ending.how == ENDING_OK)
-        phase->requests[kind].ok++;
-    else
-        phase->requests[kind].failed++;
-    if (ending.status < STATUS_MIN || ending.status >= STATUS_MIN + STATUS_COUNT)
-        return;
-    phase->statuses[ending.status - STATUS_MIN]++;
-    if (ending.how == ENDING_FAILED && ending.failure == FAILURE_STATUS)
-        phase->statuses_failed[ending.status - STATUS_MIN]++;
-}
-
-/* The request is gone from the worker; it ended or was cut. */
-static void let_go(struct crew *crew, struct worker *worker, uint64_t at_ns)
-{
-    CHECK(worker->has_request);
-    worker->has_request = false;
-    patience_end(&crew->patience, &worker->patience);
-    crew->in_flight--;
-    crew->own_late_count -= worker->own_late;
-    occupy(crew, worker->phase, at_ns);
-    crew->occupancy[worker->phase].running--;
-}
-
-static void count_end(struct crew *crew, struct worker *worker, struct ending ending)
-{
-    /* A request that broke in the very look in which it began, began after read_ns. */
-    uint64_t done_ns = larger(crew->read_ns, worker->armed_ns);
-    uint64_t service_ns = done_ns - worker->armed_ns;
-    if (ending.how == ENDING_TIMED_OUT)
-        service_ns = larger(service_ns, ending.after_ns); /* crew_fail() takes it over so late */
-    uint64_t response_ns = larger(done_ns - worker->due_ns, service_ns);
-    struct phase_meter *phase = phase_of(crew, worker);
-    phase->counters.unwritten += !reached(worker);
-    atomic_signal_fence(memory_order_seq_cst);
-    count_outcome(phase, worker->kind, ending);
-    phase->counters.latency_sum_ns += service_ns;
-    histogram_record(&phase->kinds[SAMPLE_SERVICE], service_ns);
-    histogram_record(&phase->kinds[SAMPLE_RESPONSE], response_ns);
-    histogram_record(&phase->request_histograms[worker->kind], response_ns);
-    if (crew->meters->digest != NULL)
-        digest_record(crew->meters->digest, response_ns);
-    worker->length_ns = service_ns;
-    crew->done_ns = done_ns;
-    let_go(crew, worker, done_ns);
-}
-
-/* Failures by name. An errno that has no class of its own is `other`. */
-static enum failure failure_of(int error, enum failure other)
-{
-    if (error >= ENGINE_ERRORS)
-        return (enum failure)(error - ENGINE_ERRORS);
-    switch (error) {
-    case ECONNREFUSED:
-        return other == FAILURE_CONNECT_FAILED ? FAILURE_CONNECT_REFUSED : FAILURE_RESET;
-    case EADDRNOTAVAIL:
-        return FAILURE_LOCAL_PORTS;
-    case EMFILE:
-    case ENFILE:
-        return FAILURE_FD_LIMIT;
-    case EPIPE:
-        return FAILURE_CLOSED;
-    case ECONNRESET:
-        return other == FAILURE_CONNECT_FAILED ? other : FAILURE_RESET;
-    default:
-        return other;
-    }
 }
 
 static struct ending failed(enum failure failure)
@@ -274,7 +128,7 @@ static void lose_idle(struct crew *crew, struct worker *worker, enum failure fai
 
 static void connect_failed(struct crew *crew, struct worker *worker, int error)
 {
-    struct ending ending = failed(failure_of(error, FAILURE_CONNECT_FAILED));
+    struct ending ending = failed(count_failure(error, FAILURE_CONNECT_FAILED));
     if (ending.failure == FAILURE_LOCAL_PORTS)
         crew->flags |= BEAT_LOCAL_PORTS;
     if (ending.failure == FAILURE_FD_LIMIT)
@@ -313,7 +167,7 @@ static void begin_connect(struct crew *crew, struct worker *worker, uint64_t now
 static void note_sent(struct crew *crew, struct worker *worker, size_t count)
 {
     worker->sent += count;
-    phase_of(crew, worker)->counters.bytes_sent += count;
+    count_phase(crew, worker)->counters.bytes_sent += count;
     if (worker->sent == worker->request.byte_count && !worker->request.expects_answer)
         become(crew, worker, WORKER_SETTLING);
 }
@@ -323,12 +177,12 @@ static void send_request(struct crew *crew, struct worker *worker, uint64_t now_
     if (worker->request.expects_answer)
         patience_begin(&crew->patience, &worker->patience, PATIENCE_FIRST_BYTE, now_ns);
     if (worker->carried++ > 0 || worker->connection.joined)
-        phase_of(crew, worker)->counters.connections_reused++;
+        count_phase(crew, worker)->counters.connections_reused++;
     worker->misses = 0;
     ssize_t count = crew->driver->send(crew->engine, &worker->connection, worker->request.bytes,
                                        worker->request.byte_count);
     if (count < 0)
-        finish(crew, worker, failed(failure_of((int)-count, FAILURE_SEND)), false);
+        finish(crew, worker, failed(count_failure((int)-count, FAILURE_SEND)), false);
     else
         note_sent(crew, worker, (size_t)count);
 }
@@ -383,7 +237,7 @@ static void on_connected(void *context, struct connection *connection, int error
 static void on_renewed(void *context, struct connection *connection)
 {
     struct crew *crew = context;
-    phase_of(crew, (struct worker *)connection)->counters.connections_opened++;
+    count_phase(crew, (struct worker *)connection)->counters.connections_opened++;
 }
 
 static void on_sent(void *context, struct connection *connection, size_t count)
@@ -422,7 +276,7 @@ static void on_received(void *context, struct connection *connection, const uint
         lose_idle(crew, worker, FAILURE_UNEXPECTED);
         return;
     }
-    struct phase_meter *phase = phase_of(crew, worker);
+    struct phase_meter *phase = count_phase(crew, worker);
     phase->counters.bytes_received += count;
     if (!worker->answered) {
         worker->answered = true;
@@ -460,7 +314,7 @@ static void on_closed(void *context, struct connection *connection, int error)
     else if (worker->state == WORKER_SETTLING)
         return; /* its end is known already */
     else if (error != 0)
-        finish(crew, worker, failed(failure_of(error, FAILURE_RESET)), false);
+        finish(crew, worker, failed(count_failure(error, FAILURE_RESET)), false);
     else
         answer_ended(crew, worker);
 }
@@ -473,10 +327,10 @@ static void on_unsent(void *context, struct connection *connection, int error)
         lose_idle(crew, worker, FAILURE_CLOSED);
         return;
     }
-    phase_of(crew, worker)->counters.bytes_sent -= worker->sent;
+    count_phase(crew, worker)->counters.bytes_sent -= worker->sent;
     worker->sent = 0;
     if (worker->state != WORKER_SETTLING)
-        finish(crew, worker, failed(failure_of(error, FAILURE_SEND)), false);
+        finish(crew, worker, failed(count_failure(error, FAILURE_SEND)), false);
 }
 
 static void on_woken(void *context)
@@ -672,8 +526,8 @@ void crew_cut(struct crew *crew)
 {
     for (uint32_t i = 0; i < crew->used; i++) {
         struct worker *worker = &crew->workers[i];
-        if (worker->has_request && reached(worker))
-            let_go(crew, worker, larger(crew->read_ns, worker->armed_ns));
+        if (worker->has_request && count_reached(worker))
+            count_cut(crew, worker, larger(crew->read_ns, worker->armed_ns));
         else if (worker->has_request)
             count_end(crew, worker, failed(FAILURE_CONNECT_FAILED));
         crew_retire(crew, worker);
