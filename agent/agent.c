@@ -10,9 +10,11 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/loop.h"
+#include "common/base/secret_file.h"
 #include "common/command.h"
 #include "common/version.h"
 #include "proto/channel.h"
+#include "proto/channel_keys.h"
 #include "proto/sha256.h"
 
 #include <errno.h>
@@ -42,6 +44,11 @@ struct agent {
     uint32_t max_concurrency;  /* of the facts */
     struct recorder *recorder; /* NULL: none */
     int exit_code;
+
+    bool locked; /* with these: */
+    struct key_pair own;
+    char server_key[KEY_TEXT_BYTES];
+    enum channel_handshake handshake; /* the newest, as it was said */
 
     /* One incarnation; NULL between two. */
     struct channel *channel;
@@ -380,7 +387,9 @@ static bool agent_join(struct agent *agent, struct error *error)
     agent->member = member_create(&config, incarnation);
     if (agent->member == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory to join a run");
-    agent->channel = channel_connect(options->connect, error);
+    agent->channel = agent->locked ? channel_connect_locked(options->connect, &agent->own,
+                                                            agent->server_key, error)
+                                   : channel_connect(options->connect, error);
     return agent->channel != NULL && loop_watch(agent->loop, channel_descriptor(agent->channel),
                                                 EPOLLIN, agent_readable, agent, error);
 }
@@ -398,11 +407,42 @@ static void agent_rejoin(struct agent *agent)
     loop_stop(agent->loop);
 }
 
+/* ZeroMQ does not knock again where our key was refused, and the coordinator's list may change. */
+static void agent_stay_outside(struct agent *agent, uint64_t now_ns)
+{
+    agent->rejoin_ns = now_ns + REJOIN_MS * NS_PER_MS;
+    agent->exit_code = EXIT_BROKEN_OFF;
+    agent_leave(agent, false);
+    if (agent->options->once)
+        loop_stop(agent->loop);
+}
+
+/* Says what keys have to do with it that nobody answers, as often as that changes. */
+static void agent_watch_door(struct agent *agent, uint64_t now_ns)
+{
+    enum channel_handshake news = channel_handshake(agent->channel);
+    bool said = news == agent->handshake;
+    if (news == CHANNEL_NO_NEWS)
+        return;
+    agent->handshake = news;
+    if (news == CHANNEL_KEY_REFUSED && !said)
+        log_line(LOG_WARNING, "%s refused our key %s: it is not in its --authorized-keys, or ended",
+                 agent->options->connect, agent->own.public_key);
+    if (news == CHANNEL_HUNG_UP && !said)
+        log_line(LOG_WARNING, "%s hung up before a word: %s", agent->options->connect,
+                 agent->locked ? "its key is not the one of --server-key, or it has none"
+                               : "it wants keys, --secret-key and --server-key");
+    if (news == CHANNEL_KEY_REFUSED)
+        agent_stay_outside(agent, now_ns);
+}
+
 static void agent_tick(void *context, uint64_t now_ns)
 {
     struct agent *agent = context;
     if (agent->member == NULL && now_ns >= agent->rejoin_ns)
         agent_rejoin(agent);
+    if (agent->channel != NULL)
+        agent_watch_door(agent, now_ns);
     if (agent->resolver != NULL)
         agent_follow(agent);
     if (agent->member != NULL)
@@ -494,6 +534,28 @@ static struct capacity_facts own_facts(const struct agent_options *options)
     };
 }
 
+static bool agent_load_keys(struct agent *agent, struct error *error)
+{
+    const struct agent_options *options = agent->options;
+    agent->locked = options->secret_key != NULL;
+    if (!agent->locked && !channel_endpoint_is_local(options->connect))
+        log_line(LOG_WARNING,
+                 "no keys: whoever answers at %s leads this agent, within what --allow says",
+                 options->connect);
+    if (!agent->locked)
+        return true;
+    secret_file_hide_process();
+    return channel_keys_own(options->secret_key, &agent->own, error) &&
+           channel_keys_server(options->server_key, agent->server_key, error);
+}
+
+static int refuse(const struct error *error)
+{
+    char text[ERROR_MESSAGE_BYTES + 256];
+    fprintf(stderr, "clobber: %s\n", error_text(error, text, sizeof text));
+    return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_BROKEN_OFF;
+}
+
 int command_agent(int count, char **arguments)
 {
     struct agent_options options;
@@ -502,14 +564,13 @@ int command_agent(int count, char **arguments)
     case FLAGS_HELP:
         return EXIT_MET;
     case FLAGS_BAD:
-        fprintf(stderr, "clobber: %s\n", error.message);
-        return EXIT_USAGE;
+        return refuse(&error);
     case FLAGS_OK:
         break;
     }
     for (uint32_t i = 0; i < options.plugin_count; i++) {
         if (!plugin_load(options.plugins[i], &error)) {
-            fprintf(stderr, "clobber: %s\n", error.message);
+            refuse(&error);
             return EXIT_USAGE;
         }
     }
@@ -525,12 +586,12 @@ int command_agent(int count, char **arguments)
         .exit_code = EXIT_BROKEN_OFF,
     };
     agent.max_concurrency = capacity_of(&agent.facts).workers;
-    if (machine_has(&options.sources, &error) && agent_begin(&agent, &error)) {
+    if (agent_load_keys(&agent, &error) && machine_has(&options.sources, &error) &&
+        agent_begin(&agent, &error))
         loop_run(agent.loop);
-    } else {
-        fprintf(stderr, "clobber: %s\n", error.message);
-        agent.exit_code = error.kind == ERROR_USAGE ? EXIT_USAGE : EXIT_BROKEN_OFF;
-    }
+    else
+        agent.exit_code = refuse(&error);
     agent_done(&agent);
+    explicit_bzero(&agent.own, sizeof agent.own);
     return agent.exit_code;
 }

@@ -26,7 +26,9 @@ struct agent_options {
     uint64_t max_duration_ns; /* 0: none */
     uint32_t lanes;
     enum engine_choice engine;
-    const char *state; /* the folder of the flight recorder; NULL: the usual one */
+    const char *state;      /* the folder of the flight recorder; NULL: the usual one */
+    const char *secret_key; /* a file; NULL: no keys */
+    const char *server_key; /* the coordinator's, or a file of it; given with the other */
     bool once;
     bool embedded; /* a child of `clobber run`: ends with it, and leaves the talking to it */
 };

@@ -119,11 +119,18 @@ static bool take_state(void *context, const char *value, struct error *error)
     return true;
 }
 
-static bool take_key(void *context, const char *value, struct error *error)
+static bool take_secret_key(void *context, const char *value, struct error *error)
 {
-    (void)context;
-    (void)value;
-    return error_set(error, ERROR_USAGE, PLACE_NONE, "keys are not built yet");
+    (void)error;
+    ((struct agent_options *)context)->secret_key = value;
+    return true;
+}
+
+static bool take_server_key(void *context, const char *value, struct error *error)
+{
+    (void)error;
+    ((struct agent_options *)context)->server_key = value;
+    return true;
 }
 
 static bool take_once(void *context, const char *value, struct error *error)
@@ -160,8 +167,10 @@ static const struct flag rows[] = {
     {"engine", 0, "ENGINE", "auto", "auto, uring or epoll", take_engine, false},
     {"state", 0, "DIR", "under /run or the home",
      "where the flight recorder keeps what a killed agent did", take_state, false},
-    {"secret-key", 0, "FILE", NULL, "not built yet", take_key, false},
-    {"server-key", 0, "FILE", NULL, "not built yet", take_key, false},
+    {"secret-key", 0, "FILE", NULL, "our own key, of clobber key new; everything is encrypted then",
+     take_secret_key, false},
+    {"server-key", 0, "KEY|FILE", NULL, "the coordinator's public key: nobody else is obeyed",
+     take_server_key, false},
     {"embedded", 0, NULL, NULL, "end with the parent process; what clobber run gives its children",
      take_embedded, false},
 };
@@ -200,6 +209,13 @@ enum flags_outcome agent_options_read(int count, char **arguments, struct agent_
     if (outcome == FLAGS_OK && options->connect == NULL) {
         error_set(error, ERROR_USAGE, PLACE_NONE,
                   "--connect is missing; give the coordinator, as --connect tcp://HOST:7420");
+        return FLAGS_BAD;
+    }
+    if (options->embedded) /* the environment of clobber run is about another coordinator */
+        options->secret_key = options->server_key = NULL;
+    if (outcome == FLAGS_OK && (options->secret_key == NULL) != (options->server_key == NULL)) {
+        error_set(error, ERROR_USAGE, PLACE_NONE,
+                  "--secret-key and --server-key go together: who we are, and who leads us");
         return FLAGS_BAD;
     }
     return outcome;

@@ -29,7 +29,7 @@ static const struct command commands[] = {
     {"compare", "tell how two runs differ, with confidence intervals", NULL},
     {"history", "list the runs kept, and the trend of a plan", NULL},
     {"plan", "write a commented plan to start from", NULL},
-    {"key", "make a key pair for an encrypted fleet", NULL},
+    {"key", "make key pairs for an encrypted fleet", command_key},
 };
 
 static void print_help(FILE *stream)

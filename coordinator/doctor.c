@@ -9,6 +9,7 @@
 #include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "common/command.h"
+#include "coordinator/keys.h"
 #include "coordinator/leave.h"
 #include "proto/channel.h"
 
@@ -31,7 +32,7 @@ struct doctor_options {
     const char *bind;
     uint32_t expect;
     uint64_t wait_ns;
-    bool plaintext;
+    struct keys_flags keys;
     const char *json;
     const char *passed[CHILDREN_PASSED_MAX];
     uint32_t passed_count;
@@ -48,6 +49,7 @@ struct bed {
 struct doctor {
     const struct doctor_options *options;
     struct channel *channel;
+    struct keys keys;
     struct children children;
     uint8_t run_id[ID_BYTES];
     uint64_t seq;
@@ -86,7 +88,21 @@ static bool take_plaintext(void *context, const char *value, struct error *error
 {
     (void)value;
     (void)error;
-    ((struct doctor_options *)context)->plaintext = true;
+    ((struct doctor_options *)context)->keys.plaintext = true;
+    return true;
+}
+
+static bool take_secret_key(void *context, const char *value, struct error *error)
+{
+    (void)error;
+    ((struct doctor_options *)context)->keys.secret_key = value;
+    return true;
+}
+
+static bool take_authorized_keys(void *context, const char *value, struct error *error)
+{
+    (void)error;
+    ((struct doctor_options *)context)->keys.authorized_keys = value;
     return true;
 }
 
@@ -114,6 +130,10 @@ static const struct flag rows[] = {
     {"wait", 0, "DURATION", "10s", "for the agents", take_wait, false},
     {"plaintext", 0, NULL, NULL, "no encryption on a bind that other machines can reach",
      take_plaintext, false},
+    {"secret-key", 0, "FILE", NULL, "our own key, of clobber key new; everything is encrypted then",
+     take_secret_key, false},
+    {"authorized-keys", 0, "FILE", NULL, "who may join: lines NAME KEY [until DATE]",
+     take_authorized_keys, false},
     {"engine", 0, "ENGINE", "auto", "without --bind: auto, uring or epoll", take_engine, false},
     {"json", 0, "FILE", NULL, "write the findings there too; - is stdout, and nothing else",
      take_json, false},
@@ -281,12 +301,7 @@ static bool doctor_open(struct doctor *doctor, struct error *error)
         doctor->channel = channel_bind(doctor->children.endpoint, error);
         return doctor->channel != NULL;
     }
-    if (!channel_endpoint_is_local(options->bind) && !options->plaintext)
-        return error_set(error, ERROR_USAGE, PLACE_NONE,
-                         "%s can be reached by other machines and keys are not built yet: say "
-                         "--plaintext to examine without encryption, or bind a loopback address",
-                         options->bind);
-    doctor->channel = channel_bind(options->bind, error);
+    doctor->channel = keys_bind(&options->keys, options->bind, &doctor->keys, error);
     if (doctor->channel != NULL)
         fprintf(stderr, "doctor at %s, waiting for %u agent%s\n", channel_endpoint(doctor->channel),
                 options->expect, options->expect == 1 ? "" : "s");
@@ -340,6 +355,7 @@ static int doctor_visit(struct doctor_options *options, const struct plan *plan)
     }
     if (doctor.channel != NULL)
         channel_close(doctor.channel);
+    keys_done(&doctor.keys);
     if (doctor.children.pids != NULL)
         children_stop(&doctor.children);
     free(doctor.patients);

@@ -62,6 +62,11 @@ static void driver_receive(struct driver *driver, uint64_t now_ns)
                         (struct session_event){
                             .kind = SESSION_MESSAGE, .peer = &from, .message = &message});
             break;
+        case CHANNEL_BARRED:
+            driver_step(
+                driver, now_ns,
+                (struct session_event){.kind = SESSION_BARRED, .peer = &from, .message = &message});
+            break;
         case CHANNEL_BAD:
             log_line(LOG_INFO, "dropped a message: %s", error.message);
             break;

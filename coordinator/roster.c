@@ -132,7 +132,8 @@ struct agent *roster_find_name(const struct roster *roster, const char *name)
 
 bool agent_lives(const struct agent *agent)
 {
-    return agent->state == AGENT_READY && !agent->silent && !agent->lost && !agent->corrupt;
+    return agent->state == AGENT_READY && !agent->silent && !agent->lost && !agent->corrupt &&
+           !agent->barred;
 }
 
 uint32_t roster_living(const struct roster *roster)

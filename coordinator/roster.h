@@ -62,6 +62,7 @@ struct agent {
     bool silent;     /* no beat for SILENT_TICKS */
     bool lost;       /* silent, and its lease has ended */
     bool corrupt;    /* it broke a rule of counting: quarantined, its last good word stays */
+    bool barred;     /* its key may not be here any more: nothing that it says is heard */
     bool superseded; /* another incarnation of the same name has come */
 
     uint64_t seq_sent;       /* of the last message to it */

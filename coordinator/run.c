@@ -34,6 +34,7 @@ struct run {
     char folder[FOLDER_PATH_BYTES];
     struct children children;
     struct channel *channel;
+    struct keys keys;
     int signals;
     struct session *session;
     struct sink sinks[2];
@@ -118,14 +119,8 @@ static bool run_start_children(struct run *run, struct error *error)
                           error);
 }
 
-/* Off loopback, a bind without keys must be said out loud. */
 static bool run_bind(struct run *run, const char *endpoint, struct error *error)
 {
-    if (!channel_endpoint_is_local(endpoint) && !run->options->plaintext)
-        return error_set(error, ERROR_USAGE, PLACE_NONE,
-                         "%s can be reached by other machines and keys are not built yet: say "
-                         "--plaintext to run without encryption, or bind a loopback address",
-                         endpoint);
     uint64_t descriptors = 3 * (uint64_t)run->agents + 256;
     if (net_raise_descriptors(descriptors) < descriptors)
         return error_set(error, ERROR_LIMIT, PLACE_NONE,
@@ -133,7 +128,7 @@ static bool run_bind(struct run *run, const char *endpoint, struct error *error)
                          "it: ulimit -n %llu",
                          run->agents, (unsigned long long)descriptors,
                          (unsigned long long)descriptors);
-    run->channel = channel_bind(endpoint, error);
+    run->channel = keys_bind(&run->options->keys, endpoint, &run->keys, error);
     return run->channel != NULL;
 }
 
@@ -176,7 +171,7 @@ static bool run_open_session(struct run *run, uint64_t wait_ns, struct error *er
                                     .agents_expect = run->agents,
                                     .wait_ns = wait_ns,
                                     .lease_ms = LEASE_MS,
-                                    .plaintext = run->options->plaintext};
+                                    .plaintext = run->options->keys.plaintext};
     if (getrandom(config.run_id, sizeof config.run_id, 0) != (ssize_t)sizeof config.run_id)
         return error_set(error, ERROR_SYSTEM, PLACE_NONE, "no random numbers from the kernel");
     run->session = session_create(&config, error);
@@ -232,6 +227,7 @@ static void run_end(struct run *run)
     session_destroy(run->session);
     if (run->channel != NULL)
         channel_close(run->channel);
+    keys_done(&run->keys);
     if (run->children.pids != NULL)
         children_stop(&run->children);
     if (run->signals >= 0)

@@ -5,6 +5,7 @@
 
 #include "common/base/flags.h"
 #include "coordinator/children.h"
+#include "coordinator/keys.h"
 #include "coordinator/plan.h"
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct run_options {
     const char *bind;
     uint32_t expect_agents;
     uint64_t wait_ns;
-    bool plaintext;
+    struct keys_flags keys;
     const char *out;
     const char *json;
     bool quiet;

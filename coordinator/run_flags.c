@@ -210,7 +210,21 @@ static bool take_plaintext(void *context, const char *value, struct error *error
 {
     (void)value;
     (void)error;
-    ((struct run_options *)context)->plaintext = true;
+    ((struct run_options *)context)->keys.plaintext = true;
+    return true;
+}
+
+static bool take_secret_key(void *context, const char *value, struct error *error)
+{
+    (void)error;
+    ((struct run_options *)context)->keys.secret_key = value;
+    return true;
+}
+
+static bool take_authorized_keys(void *context, const char *value, struct error *error)
+{
+    (void)error;
+    ((struct run_options *)context)->keys.authorized_keys = value;
     return true;
 }
 
@@ -306,8 +320,11 @@ static const struct flag coordinator_rows[] = {
     {"wait", 0, "DURATION", "the plan's agents.wait", "for the agents", take_wait, false},
     {"plaintext", 0, NULL, NULL, "no encryption on a bind that other machines can reach",
      take_plaintext, false},
-    {"secret-key", 0, "FILE", NULL, "CURVE key (not built yet)", take_later, false},
-    {"authorized-keys", 0, "FILE", NULL, "keys that may join (not built yet)", take_later, false},
+    {"secret-key", 0, "FILE", NULL, "our own key, of clobber key new; everything is encrypted then",
+     take_secret_key, false},
+    {"authorized-keys", 0, "FILE", NULL,
+     "who may join: lines NAME KEY [until DATE]; read again on SIGHUP", take_authorized_keys,
+     false},
     {"resume", 0, "DIR", NULL, "take up a run that broke off (not built yet)", take_later, false},
     FLAGS_OF_OUTPUT,
 };

@@ -286,6 +286,8 @@ static void take_message(struct session *session, const struct session_event *ev
     const struct message *message = event->message;
     struct agent *agent = roster_find(&session->roster, message->incarnation);
     bool ours = memcmp(message->run_id, session->config.run_id, ID_BYTES) == 0;
+    if (agent != NULL && agent->peer.length > 0 && strcmp(agent->peer.key, event->peer->key) != 0)
+        return; /* somebody else's key: an incarnation is no secret to the rest of the fleet */
     if (agent == NULL && message->type == MESSAGE_HELLO)
         session_take_newcomer(session, event);
     else if (agent != NULL && (ours || message->type == MESSAGE_HELLO))
@@ -300,7 +302,7 @@ static uint32_t count_present(const struct session *session)
     uint32_t count = 0;
     for (uint32_t i = 0; i < session->roster.count; i++) {
         const struct agent *agent = session->roster.agents[i];
-        count += agent->state == AGENT_READY && !agent->lost && !agent->corrupt;
+        count += agent->state == AGENT_READY && !agent->lost && !agent->corrupt && !agent->barred;
     }
     return count;
 }
@@ -642,6 +644,12 @@ void session_step(struct session *session, uint64_t now_ns, const struct session
         break;
     case SESSION_MESSAGE:
         take_message(session, event);
+        break;
+    case SESSION_BARRED:
+        session_bar(session, event);
+        break;
+    case SESSION_NOTE:
+        session_say(session, event->kind_word, "%s", event->sentence);
         break;
     case SESSION_DRAIN:
         session_break_off(session, RUN_INTERRUPTED, STOP_DRAIN, "interrupted");

@@ -30,6 +30,8 @@ struct session_config {
 enum session_event_kind {
     SESSION_TICK,        /* every TICK_MS */
     SESSION_MESSAGE,     /* `message` from `peer` */
+    SESSION_BARRED,      /* the same, of one whose key may not be here any more */
+    SESSION_NOTE,        /* for the report: `sentence`, of the `kind_word` */
     SESSION_DRAIN,       /* the first signal */
     SESSION_ABORT,       /* the second */
     SESSION_SINK_FAILED, /* a sink broke (disk full): `sentence`; drain, exit 3 */
@@ -40,6 +42,7 @@ struct session_event {
     const struct peer_id *peer;
     const struct message *message;
     const char *sentence;
+    const char *kind_word; /* as events are called: "keys_reloaded" */
 };
 
 enum session_action_kind {

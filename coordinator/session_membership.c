@@ -103,6 +103,25 @@ void session_leave(struct session *session, struct agent *agent, const char *why
                     why);
 }
 
+/* It is told to stop, whatever it says and as often; that it does so nobody believes, so it is lost
+ * when its lease has ended. */
+void session_bar(struct session *session, const struct session_event *event)
+{
+    struct agent *agent = roster_find(&session->roster, event->message->incarnation);
+    if (agent == NULL || strcmp(agent->peer.key, event->peer->key) != 0)
+        return;
+    struct message message = {.type = MESSAGE_STOP, .as.stop = {.kind = STOP_ABORT}};
+    snprintf(message.as.stop.reason, sizeof message.as.stop.reason,
+             "its key may not be in this run any more");
+    session_send(session, agent, &message);
+    if (agent->barred)
+        return;
+    agent->barred = true;
+    session_say(session, "agent_barred",
+                "agent %s was told to stop: its key was taken from the list, or has ended",
+                agent->hello.name);
+}
+
 static void note_loss(struct session *session, struct agent *agent)
 {
     agent->lost = true;

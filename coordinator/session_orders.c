@@ -25,7 +25,8 @@ static void note_load(struct session *session, struct agent *agent)
 static void send_order(struct session *session, struct agent *agent)
 {
     uint64_t half_lease_ns = session->config.lease_ms * NS_PER_MS / 2;
-    if (agent->silent || agent->lost || session->now_ns - agent->beat_ns > half_lease_ns)
+    if (agent->silent || agent->lost || agent->barred ||
+        session->now_ns - agent->beat_ns > half_lease_ns)
         return;
     const struct order *order = &agent->order;
     if (session->start_ns > 0)

@@ -87,6 +87,8 @@ void session_welcome(struct session *session, struct agent *agent);
 void session_take_ready(struct session *session, struct agent *agent, const struct ready *ready);
 void session_take_decline(struct session *session, struct agent *agent,
                           const struct decline *decline);
+/** Something said by one whose key may not be here any more: it gets no more load. */
+void session_bar(struct session *session, const struct session_event *event);
 /** It takes no more load: by its own will, or because it was told to stop. */
 void session_leave(struct session *session, struct agent *agent, const char *why);
 /** Finds those who were lost since the tick before. */

@@ -4,6 +4,7 @@
 #include "common/base/limits.h"
 #include "common/base/net.h"
 #include "common/base/units.h"
+#include "proto/channel_door.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,6 +24,8 @@
 struct channel {
     void *context;
     void *socket;
+    struct channel_door *door;   /* of a coordinator with keys */
+    struct channel_knock *knock; /* of an agent */
     bool is_coordinator;
     bool dropping;  /* the rest of a message of too many frames still waits */
     zmq_msg_t body; /* of the message received last: what that one points at */
@@ -205,11 +208,23 @@ static bool endpoint_failed(const char *endpoint, int code, struct error *error)
     }
 }
 
+/** Older ones have known holes before authentication (CVE-2020-15166, CVE-2021-20236, -20237). */
+static bool check_version(struct error *error)
+{
+    int major, minor, patch;
+    zmq_version(&major, &minor, &patch);
+    if (ZMQ_MAKE_VERSION(major, minor, patch) >= ZMQ_MAKE_VERSION(4, 3, 3))
+        return true;
+    return error_set(error, ERROR_SYSTEM, PLACE_NONE,
+                     "libzmq %d.%d.%d is installed here; 4.3.3 or newer is safe to use", major,
+                     minor, patch);
+}
+
 /** A channel with its socket and options, neither bound nor connected. NULL fills `error`. */
 static struct channel *channel_create(const char *endpoint, bool is_coordinator,
                                       struct error *error)
 {
-    if (!check_endpoint(endpoint, error))
+    if (!check_endpoint(endpoint, error) || !check_version(error))
         return NULL;
     struct channel *channel = calloc(1, sizeof *channel);
     if (channel == NULL) {
@@ -231,34 +246,72 @@ static struct channel *channel_create(const char *endpoint, bool is_coordinator,
     return channel;
 }
 
+/** Binds what channel_create() made, or closes it. */
+static struct channel *bind_there(struct channel *channel, const char *endpoint,
+                                  struct error *error)
+{
+    size_t endpoint_bytes = sizeof channel->endpoint;
+    if (zmq_bind(channel->socket, endpoint) == 0 &&
+        zmq_getsockopt(channel->socket, ZMQ_LAST_ENDPOINT, channel->endpoint, &endpoint_bytes) == 0)
+        return channel;
+    endpoint_failed(endpoint, zmq_errno(), error);
+    channel_close(channel);
+    return NULL;
+}
+
 struct channel *channel_bind(const char *endpoint, struct error *error)
+{
+    struct channel *channel = channel_create(endpoint, true, error);
+    return channel != NULL ? bind_there(channel, endpoint, error) : NULL;
+}
+
+struct channel *channel_bind_locked(const char *endpoint, const struct key_pair *own,
+                                    const struct keyring *keyring, struct error *error)
 {
     struct channel *channel = channel_create(endpoint, true, error);
     if (channel == NULL)
         return NULL;
-    size_t endpoint_bytes = sizeof channel->endpoint;
-    if (zmq_bind(channel->socket, endpoint) != 0 ||
-        zmq_getsockopt(channel->socket, ZMQ_LAST_ENDPOINT, channel->endpoint, &endpoint_bytes) !=
-            0) {
-        endpoint_failed(endpoint, zmq_errno(), error);
+    channel->door = channel_door_create(channel->context, channel->socket, own, keyring, error);
+    if (channel->door == NULL) {
         channel_close(channel);
         return NULL;
     }
-    return channel;
+    return bind_there(channel, endpoint, error);
+}
+
+static struct channel *connect_there(struct channel *channel, const char *endpoint,
+                                     struct error *error)
+{
+    channel->knock = channel_knock_create(channel->context, channel->socket, error);
+    if (channel->knock == NULL) {
+        channel_close(channel);
+        return NULL;
+    }
+    memcpy(channel->endpoint, endpoint, strlen(endpoint) + 1); /* its length was checked */
+    if (zmq_connect(channel->socket, endpoint) == 0)
+        return channel;
+    endpoint_failed(endpoint, zmq_errno(), error);
+    channel_close(channel);
+    return NULL;
 }
 
 struct channel *channel_connect(const char *endpoint, struct error *error)
 {
     struct channel *channel = channel_create(endpoint, false, error);
+    return channel != NULL ? connect_there(channel, endpoint, error) : NULL;
+}
+
+struct channel *channel_connect_locked(const char *endpoint, const struct key_pair *own,
+                                       const char *server_key, struct error *error)
+{
+    struct channel *channel = channel_create(endpoint, false, error);
     if (channel == NULL)
         return NULL;
-    memcpy(channel->endpoint, endpoint, strlen(endpoint) + 1); /* its length was checked */
-    if (zmq_connect(channel->socket, endpoint) != 0) {
-        endpoint_failed(endpoint, zmq_errno(), error);
+    if (!channel_knock_lock(channel->socket, own, server_key, error)) {
         channel_close(channel);
         return NULL;
     }
-    return channel;
+    return connect_there(channel, endpoint, error);
 }
 
 void channel_close(struct channel *channel)
@@ -266,11 +319,13 @@ void channel_close(struct channel *channel)
     if (channel == NULL)
         return;
     zmq_msg_close(&channel->body);
+    channel_knock_close(channel->knock, channel->socket);
     if (channel->socket != NULL) {
         int linger_ms = CLOSE_LINGER_MS;
         zmq_setsockopt(channel->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
         zmq_close(channel->socket);
     }
+    channel_door_close(channel->door);
     if (channel->context != NULL) {
         for (uint32_t i = 0; i < INTERRUPTS_MAX; i++) {
             if (zmq_ctx_term(channel->context) == 0 || zmq_errno() != EINTR)
@@ -278,6 +333,32 @@ void channel_close(struct channel *channel)
         }
     }
     free(channel);
+}
+
+bool channel_new_keys(struct key_pair *pair, struct error *error)
+{
+    if (zmq_curve_keypair(pair->public_key, pair->secret_key) == 0)
+        return true;
+    return error_set(error, ERROR_SYSTEM, PLACE_NONE,
+                     "libzmq has no CURVE here (%s); install one that was built with libsodium",
+                     zmq_strerror(zmq_errno()));
+}
+
+void channel_set_keyring(struct channel *channel, const struct keyring *keyring)
+{
+    CHECK(channel->door != NULL);
+    channel_door_set_keyring(channel->door, keyring);
+}
+
+struct channel_strangers channel_strangers(const struct channel *channel)
+{
+    return channel->door != NULL ? channel_door_strangers(channel->door)
+                                 : (struct channel_strangers){0};
+}
+
+enum channel_handshake channel_handshake(struct channel *channel)
+{
+    return channel->knock != NULL ? channel_knock_news(channel->knock) : CHANNEL_NO_NEWS;
 }
 
 const char *channel_endpoint(const struct channel *channel)
@@ -289,6 +370,8 @@ int channel_descriptor(const struct channel *channel)
 {
     int descriptor = -1;
     size_t descriptor_bytes = sizeof descriptor;
+    if (channel->door != NULL)
+        return channel_door_descriptor(channel->door);
     int failed = zmq_getsockopt(channel->socket, ZMQ_FD, &descriptor, &descriptor_bytes);
     CHECK(failed == 0);
     return descriptor;
@@ -351,10 +434,32 @@ static void read_host(struct channel *channel, struct peer_id *from)
     snprintf(from->host, sizeof from->host, "%s", is_here ? here : host);
 }
 
+/** Whether the sender may say what it says; who may not any more is told apart from who may. With
+ * keys an agent has the name of its key, whatever it calls itself. */
+static enum channel_outcome judge_sender(struct channel *channel, struct peer_id *from,
+                                         struct message *message, struct error *error)
+{
+    /* Attributes are the connection's, which ZeroMQ made when our ZAP handler let it in. */
+    const char *user_id = zmq_msg_gets(&channel->body, "User-Id");
+    const struct keyring_entry *entry = channel_door_entry(channel->door, user_id);
+    if (user_id != NULL)
+        snprintf(from->key, sizeof from->key, "%s", user_id);
+    if (entry == NULL) {
+        error_set(error, ERROR_PROTOCOL, PLACE_NONE, "the key of %s may not be here any more",
+                  from->host);
+        return CHANNEL_BARRED;
+    }
+    if (message->type == MESSAGE_HELLO)
+        snprintf(message->as.hello.name, sizeof message->as.hello.name, "%s", entry->name);
+    return CHANNEL_MESSAGE;
+}
+
 enum channel_outcome channel_receive(struct channel *channel, struct peer_id *from,
                                      struct message *message, struct error *error)
 {
     *from = (struct peer_id){0};
+    if (channel->door != NULL)
+        channel_door_serve(channel->door);
     if (channel->dropping) {
         drop_rest(channel);
         if (channel->dropping)
@@ -383,7 +488,7 @@ enum channel_outcome channel_receive(struct channel *channel, struct peer_id *fr
     }
     read_host(channel, from);
     channel->counts.received++;
-    return CHANNEL_MESSAGE;
+    return channel->door != NULL ? judge_sender(channel, from, message, error) : CHANNEL_MESSAGE;
 }
 
 static bool send_frame(struct channel *channel, const void *bytes, size_t count, int flags)

@@ -12,7 +12,7 @@ set(arrows_coordinator coordinator proto common/control common/base common/comma
 set(arrows_agent agent proto common/control common/base common/command.h common/version.h)
 set(arrows_common/main.c common/command.h common/version.h common/base)
 
-set(door_zmq.h proto/channel.c)
+set(door_zmq.h proto/channel.c proto/channel_door.c)
 set(door_msgpack.h proto/wire.c)
 set(door_yaml.h coordinator/yaml.c)
 set(door_nghttp2/nghttp2.h agent/http2.c)

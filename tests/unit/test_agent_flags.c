@@ -68,14 +68,19 @@ static void agent_options_take_the_owners_ceilings(void **state)
 
 struct refused_case {
     const char *name;
-    const char *words[3]; /* beside --connect; NULL ends them */
+    const char *words[4]; /* NULL ends them */
     const char *sentence; /* a part of it */
 };
 
 static const struct refused_case refused_cases[] = {
     {"agent_refuses_an_unknown_engine", {"--engine", "kqueue"}, "no engine"},
     {"agent_refuses_a_source_that_is_a_name", {"--source", "eth0"}, "is no source"},
-    {"agent_refuses_keys_not_built", {"--secret-key", "x"}, "not built yet"},
+    {"agent_refuses_a_key_without_the_coordinators",
+     {"--connect=tcp://h:1", "--secret-key", "x"},
+     "go together"},
+    {"agent_refuses_a_coordinators_key_without_its_own",
+     {"--connect=tcp://h:1", "--server-key", "x"},
+     "go together"},
     {"agent_refuses_no_lane", {"--lanes", "0"}, "1 to 256"},
     {"agent_refuses_257_lanes", {"--lanes", "257"}, "1 to 256"},
     {"agent_refuses_rate_zero", {"--max-rate", "0"}, "not a rate"},

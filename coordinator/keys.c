@@ -1,0 +1,76 @@
+#include "coordinator/keys.h"
+
+#include "common/base/log.h"
+#include "common/base/secret_file.h"
+#include "proto/channel_keys.h"
+#include "proto/channel_proof.h"
+
+#include <string.h>
+
+static bool check_flags(const struct keys_flags *flags, const char *endpoint, struct error *error)
+{
+    bool locked = flags->secret_key != NULL;
+    if (locked && flags->authorized_keys == NULL)
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "--secret-key needs --authorized-keys FILE: who may join");
+    if (!locked && flags->authorized_keys != NULL)
+        return error_set(
+            error, ERROR_USAGE, PLACE_NONE,
+            "--authorized-keys needs --secret-key FILE; clobber key new DIR makes one");
+    if (locked && flags->plaintext)
+        return error_set(error, ERROR_USAGE, PLACE_NONE,
+                         "--plaintext and --secret-key say opposite things; give one");
+    if (locked || flags->plaintext || channel_endpoint_is_local(endpoint))
+        return true;
+    return error_set(
+        error, ERROR_USAGE, PLACE_NONE,
+        "%s can be reached by other machines: give --secret-key and --authorized-keys "
+        "(clobber key new DIR makes keys), or say --plaintext to go without encryption",
+        endpoint);
+}
+
+static struct channel *bind_locked(const struct keys_flags *flags, const char *endpoint,
+                                   struct keys *keys, struct error *error)
+{
+    secret_file_hide_process();
+    if (!channel_keys_own(flags->secret_key, &keys->own, error))
+        return NULL;
+    keys->keyring = channel_keys_list(flags->authorized_keys, error);
+    if (keys->keyring == NULL || !channel_prove(&keys->own, keys->keyring, error))
+        return NULL;
+    return channel_bind_locked(endpoint, &keys->own, keys->keyring, error);
+}
+
+struct channel *keys_bind(const struct keys_flags *flags, const char *endpoint, struct keys *keys,
+                          struct error *error)
+{
+    *keys = (struct keys){0};
+    if (!check_flags(flags, endpoint, error))
+        return NULL;
+    if (flags->secret_key != NULL)
+        return bind_locked(flags, endpoint, keys, error);
+    if (!channel_endpoint_is_local(endpoint))
+        log_line(
+            LOG_WARNING,
+            "--plaintext: whoever reaches %s can read all that agents are told, and pose as one",
+            endpoint);
+    return channel_bind(endpoint, error);
+}
+
+void keys_done(struct keys *keys)
+{
+    keyring_destroy(keys->keyring);
+    explicit_bzero(keys, sizeof *keys);
+}
+
+bool keys_reload(const struct keys_flags *flags, struct keys *keys, struct channel *channel,
+                 struct error *error)
+{
+    struct keyring *keyring = channel_keys_list(flags->authorized_keys, error);
+    if (keyring == NULL)
+        return false;
+    channel_set_keyring(channel, keyring);
+    keyring_destroy(keys->keyring);
+    keys->keyring = keyring;
+    return true;
+}
