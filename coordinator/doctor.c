@@ -301,7 +301,8 @@ static bool doctor_open(struct doctor *doctor, struct error *error)
         doctor->channel = channel_bind(doctor->children.endpoint, error);
         return doctor->channel != NULL;
     }
-    doctor->channel = keys_bind(&options->keys, options->bind, &doctor->keys, error);
+    doctor->channel =
+        keys_bind(&options->keys, options->bind, options->expect, &doctor->keys, error);
     if (doctor->channel != NULL)
         fprintf(stderr, "doctor at %s, waiting for %u agent%s\n", channel_endpoint(doctor->channel),
                 options->expect, options->expect == 1 ? "" : "s");

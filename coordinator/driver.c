@@ -14,6 +14,7 @@ struct driver {
     const struct driver_config *config;
     struct loop *loop;
     bool interrupted;             /* the first signal has come */
+    uint64_t strangers_next;      /* so many are told of next */
     char trouble[SENTENCE_BYTES]; /* a sink or a child failed within this step; "" when none has */
 };
 
@@ -82,10 +83,45 @@ static void driver_readable(void *context, uint64_t now_ns, uint32_t events)
     driver_receive(context, now_ns);
 }
 
+static void driver_note(struct driver *driver, uint64_t now_ns, const char *kind,
+                        const char *sentence)
+{
+    driver_step(
+        driver, now_ns,
+        (struct session_event){.kind = SESSION_NOTE, .kind_word = kind, .sentence = sentence});
+}
+
+/* Told of the first, the second, the fourth, and so on: a flood fills no report. */
+static void driver_note_strangers(struct driver *driver, uint64_t now_ns)
+{
+    struct channel_strangers strangers = channel_strangers(driver->config->channel);
+    char sentence[SENTENCE_BYTES];
+    if (strangers.count == 0 || strangers.count < driver->strangers_next)
+        return;
+    driver->strangers_next = 2 * strangers.count;
+    if (strangers.count == 1)
+        snprintf(sentence, sizeof sentence, "refused a key that is not listed: %s from %s",
+                 strangers.key, strangers.host);
+    else
+        snprintf(sentence, sizeof sentence,
+                 "refused %llu connections with keys that are not listed, the last one %s from %s",
+                 (unsigned long long)strangers.count, strangers.key, strangers.host);
+    driver_note(driver, now_ns, "key_refused", sentence);
+}
+
+static void driver_reload(struct driver *driver, uint64_t now_ns)
+{
+    char sentence[SENTENCE_BYTES];
+    const char *kind =
+        driver->config->reload(driver->config->reload_context, sentence, sizeof sentence);
+    driver_note(driver, now_ns, kind, sentence);
+}
+
 static void driver_tick(void *context, uint64_t now_ns)
 {
     struct driver *driver = context;
     driver_receive(driver, now_ns);
+    driver_note_strangers(driver, now_ns);
     driver_step(driver, now_ns, (struct session_event){.kind = SESSION_TICK});
     driver_receive(driver, now_ns);
 }
@@ -103,6 +139,8 @@ static void driver_signal(void *context, uint64_t now_ns, uint32_t events)
             driver_step(
                 driver, now_ns,
                 (struct session_event){.kind = SESSION_SINK_FAILED, .sentence = error.message});
+        } else if (signal == SIGHUP && driver->config->reload != NULL) {
+            driver_reload(driver, now_ns);
         } else {
             driver_step(driver, now_ns,
                         (struct session_event){.kind = driver->interrupted ? SESSION_ABORT

@@ -1,11 +1,17 @@
 #include "coordinator/keys.h"
 
 #include "common/base/log.h"
+#include "common/base/net.h"
 #include "common/base/secret_file.h"
 #include "proto/channel_keys.h"
 #include "proto/channel_proof.h"
 
 #include <string.h>
+
+#define DESCRIPTORS_AN_AGENT 3u   /* its connection, one that comes while that one goes, one more */
+#define DESCRIPTORS_OF_OURS  256u /* sockets, files, loops, and what libraries open */
+#define DESCRIPTORS_OF_STRANGERS                                                                   \
+    16384u /* a flood's connections of the 2 s that a handshake may take */
 
 static bool check_flags(const struct keys_flags *flags, const char *endpoint, struct error *error)
 {
@@ -41,11 +47,26 @@ static struct channel *bind_locked(const struct keys_flags *flags, const char *e
     return channel_bind_locked(endpoint, &keys->own, keys->keyring, error);
 }
 
-struct channel *keys_bind(const struct keys_flags *flags, const char *endpoint, struct keys *keys,
-                          struct error *error)
+/* At EMFILE libzmq's listener turns in circles and says nothing. Beside what the fleet takes there
+ * is room, where the machine gives it, for strangers until their handshake's time is up. */
+static bool reserve_descriptors(uint32_t agents, struct error *error)
+{
+    uint64_t fleet = DESCRIPTORS_AN_AGENT * (uint64_t)agents + DESCRIPTORS_OF_OURS;
+    uint64_t allowed = net_raise_descriptors(fleet + DESCRIPTORS_OF_STRANGERS);
+    if (allowed >= fleet)
+        return true;
+    return error_set(error, ERROR_LIMIT, PLACE_NONE,
+                     "%u agents take %llu open files, and this process may have %llu; raise it: "
+                     "ulimit -n %llu",
+                     agents, (unsigned long long)fleet, (unsigned long long)allowed,
+                     (unsigned long long)fleet);
+}
+
+struct channel *keys_bind(const struct keys_flags *flags, const char *endpoint, uint32_t agents,
+                          struct keys *keys, struct error *error)
 {
     *keys = (struct keys){0};
-    if (!check_flags(flags, endpoint, error))
+    if (!check_flags(flags, endpoint, error) || !reserve_descriptors(agents, error))
         return NULL;
     if (flags->secret_key != NULL)
         return bind_locked(flags, endpoint, keys, error);

@@ -121,14 +121,7 @@ static bool run_start_children(struct run *run, struct error *error)
 
 static bool run_bind(struct run *run, const char *endpoint, struct error *error)
 {
-    uint64_t descriptors = 3 * (uint64_t)run->agents + 256;
-    if (net_raise_descriptors(descriptors) < descriptors)
-        return error_set(error, ERROR_LIMIT, PLACE_NONE,
-                         "%u agents take %llu open files, and this process may have fewer; raise "
-                         "it: ulimit -n %llu",
-                         run->agents, (unsigned long long)descriptors,
-                         (unsigned long long)descriptors);
-    run->channel = keys_bind(&run->options->keys, endpoint, &run->keys, error);
+    run->channel = keys_bind(&run->options->keys, endpoint, run->agents, &run->keys, error);
     return run->channel != NULL;
 }
 
@@ -185,6 +178,22 @@ static bool run_child_ended(void *context, struct error *error)
     return children_reap(&run->children, error);
 }
 
+/* What SIGHUP does where there are keys; what it could not read changes nothing. */
+static const char *run_reload(void *context, char *sentence, size_t sentence_bytes)
+{
+    struct run *run = context;
+    struct error error = {0};
+    char why[2 * ERROR_MESSAGE_BYTES];
+    if (keys_reload(&run->options->keys, &run->keys, run->channel, &error)) {
+        snprintf(sentence, sentence_bytes, "%zu keys may join from now on",
+                 keyring_count(run->keys.keyring));
+        return "keys_reloaded";
+    }
+    snprintf(sentence, sentence_bytes, "the keys stay as they were: %s",
+             error_text(&error, why, sizeof why));
+    return "keys_kept";
+}
+
 /* A terminal that closes ends a run as Ctrl-C does, unless nohup was to keep it alive. */
 static bool hangup_is_ignored(void)
 {
@@ -196,6 +205,8 @@ static bool hangup_is_ignored(void)
 static bool run_begin(struct run *run, struct error *error)
 {
     static const int wanted[] = {SIGINT, SIGTERM, SIGCHLD, SIGHUP}; /* the last one only perhaps */
+    if (run->options->keys.secret_key != NULL)
+        signal(SIGHUP, SIG_DFL); /* reads keys again, for who started us with nohup too */
     run->signals = loop_signals(wanted, COUNT(wanted) - hangup_is_ignored(), error);
     return run->signals >= 0 &&
            assign_from_plan(run->plan, run->assignment, &run->assignment_bytes, error) &&
@@ -242,7 +253,9 @@ static bool run_drive(struct run *run, struct error *error)
                                    .sink_count = run->sink_count,
                                    .signals = run->signals,
                                    .child_ended = run_child_ended,
-                                   .child_context = run};
+                                   .child_context = run,
+                                   .reload = run->keys.keyring != NULL ? run_reload : NULL,
+                                   .reload_context = run};
     return driver_run(&config, error);
 }
 
