@@ -70,12 +70,13 @@ struct channel *keys_bind(const struct keys_flags *flags, const char *endpoint, 
         return NULL;
     if (flags->secret_key != NULL)
         return bind_locked(flags, endpoint, keys, error);
-    if (!channel_endpoint_is_local(endpoint))
+    struct channel *channel = channel_bind(endpoint, error);
+    if (channel != NULL && !channel_endpoint_is_local(endpoint))
         log_line(
             LOG_WARNING,
             "--plaintext: whoever reaches %s can read all that agents are told, and pose as one",
-            endpoint);
-    return channel_bind(endpoint, error);
+            channel_endpoint(channel));
+    return channel;
 }
 
 void keys_done(struct keys *keys)
