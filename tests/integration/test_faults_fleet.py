@@ -14,7 +14,7 @@ import zmtp
 from support import (LEASE_S, RATE, SANITIZED, TOLERANCE, Case, again_if_it_stood_still, events, figure, free_port,
                      interrupt, now_ns, plan_text, wait_until)
 
-MAJOR, MINOR = 1, 2
+MAJOR, MINOR = 1, 3
 ECHO = object()
 
 
