@@ -2,6 +2,7 @@
 
 #include "common/command.h"
 #include "coordinator/folder.h"
+#include "coordinator/report_formats.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,20 @@ static bool write_hgrm(const void *subject, FILE *stream, struct error *error)
     return true;
 }
 
+static bool write_page(const void *subject, FILE *stream, struct error *error)
+{
+    return report_as_html(subject, stream, error);
+}
+
+/* From the record, as `clobber report` will: what is shown now can be shown again. */
+static bool put_page(const char *folder, struct error *error)
+{
+    struct run_record *record = run_record_open(folder, error);
+    bool well = record != NULL && folder_replace(folder, "report.html", write_page, record, error);
+    run_record_destroy(record);
+    return well;
+}
+
 static bool put_json(const struct report *report, const char *path, struct error *error)
 {
     if (strcmp(path, "-") == 0) {
@@ -64,7 +79,8 @@ int leave_with(const struct leaving *leaving)
     }
     const char *files = REPORT_FILES;
     if (!folder_replace(leaving->folder, "latency.hgrm", write_hgrm, report, &error) ||
-        !folder_replace(leaving->folder, "result.json", write_json, report, &error)) {
+        !folder_replace(leaving->folder, "result.json", write_json, report, &error) ||
+        !put_page(leaving->folder, &error)) {
         code = leave_for(&error);
         files = "run.jsonl";
     }

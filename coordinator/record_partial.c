@@ -1,6 +1,5 @@
 #include "coordinator/record_partial.h"
 
-#include "common/base/units.h"
 #include "common/command.h"
 #include "coordinator/json.h"
 #include "coordinator/record_read.h"
@@ -20,6 +19,7 @@ void record_partial_take(struct record_partial *partial, json_t *line,
     partial->answers += tick->ok + tick->failed;
     partial->ticks += tick->whole;
     partial->workers_sum += tick->whole ? tick->workers : 0.0;
+    partial->goal_sum += tick->whole ? tick->goal : 0.0;
 }
 
 void record_partial_done(struct record_partial *partial)
@@ -34,20 +34,30 @@ static void copy(json_t *result, const json_t *from, const char *key)
     json_put(result, key, value != NULL ? json_incref(value) : json_null());
 }
 
-static json_t *verdict_of(const struct run_record *record)
+static json_t *verdict_object(void)
 {
-    char sentence[SENTENCE_BYTES];
-    char length[UNITS_TEXT_BYTES];
-    snprintf(sentence, sizeof sentence,
-             "broken off: the record ends after %s without a result; figures cover what its ticks "
-             "tell",
-             units_show_latency(record->load_ns, length));
     json_t *verdict = json_object();
     json_put(verdict, "outcome", json_text("aborted"));
     json_put(verdict, "limited_by", json_null());
-    json_put(verdict, "sentence", json_text(sentence));
+    json_put(verdict, "sentence",
+             json_text("aborted; the record ends without a result, so figures cover what its ticks "
+                       "tell"));
     json_put(verdict, "exit_code", json_count(EXIT_BROKEN_OFF));
     return verdict;
+}
+
+/* As it was wanted, with the scheduled mean of the ticks that there are. */
+static json_t *goal_of(const struct record_partial *partial, const struct run_record *record)
+{
+    const json_t *wanted = json_get(record->start, "goal");
+    bool hold = strcmp(json_get_text(wanted, "kind"), "hold") == 0;
+    json_t *goal = json_object();
+    copy(goal, wanted, "kind");
+    copy(goal, wanted, "tolerance");
+    copy(goal, wanted, "text");
+    json_put(goal, "value_per_s",
+             hold ? json_number(partial->goal_sum / (double)partial->ticks) : json_null());
+    return goal;
 }
 
 /* As of the last tick. Who has not said a last word may have done more. */
@@ -124,13 +134,15 @@ json_t *record_partial_result(const struct record_partial *partial, const struct
     copy(result, record->start, "plan");
     copy(result, record->start, "clobber_version");
     json_put(result, "partial", json_true());
-    json_put(result, "verdict", verdict_of(record));
-    copy(result, record->start, "goal");
+    json_put(result, "verdict", verdict_object());
+    json_put(result, "goal", goal_of(partial, record));
     json_put(result, "control", control_of(partial));
     json_put(result, "throughput_per_s",
              json_number((double)partial->answers / ((double)partial->covered_ns / 1e9)));
     json_put(result, "duration_ns", json_count(record->load_ns));
-    json_put(result, "warmup_ns", json_count(record->warm_ns));
+    uint64_t warmup_ns = json_get_count(record->start, "warmup_ns");
+    json_put(result, "warmup_ns",
+             json_count(warmup_ns < record->load_ns ? warmup_ns : record->load_ns));
     json_put(result, "ledger", ledger_of(partial));
     json_put(result, "errors", errors_of(record));
     json_put(result, "agents", agents_of(partial));

@@ -17,7 +17,7 @@ struct record_partial {
     uint64_t covered_ns; /* by ticks, in which so much was answered, well or badly */
     uint64_t answers;
     uint64_t ticks; /* of these, in which all agents reported */
-    double workers_sum;
+    double workers_sum, goal_sum;
 };
 
 /** A tick's line, and what ended in it. */

@@ -18,7 +18,7 @@
 #define SAMPLE_AGE_NS (NS_PER_S + TICK_NS / 2)
 /* Around an event: what led to it is told of when it has lasted for two seconds. */
 #define MOMENT_BEFORE_NS (3500 * NS_PER_MS)
-#define MOMENT_AFTER_NS  (2500 * NS_PER_MS)
+#define MOMENT_AFTER_NS  (4000 * NS_PER_MS)
 #define RING_TICKS       ((uint32_t)(MOMENT_BEFORE_NS / TICK_NS))
 static_assert((MOMENT_BEFORE_NS + MOMENT_AFTER_NS) / TICK_NS + 2 <= RECORD_MOMENT_TICKS,
               "a moment has room for its ticks");
@@ -171,17 +171,14 @@ static bool take_tick(struct reading *reading, json_t *line, struct error *error
     struct run_record *record = reading->record;
     const char *state = json_get_text(line, "state");
     uint64_t at_ns = json_get_count(line, "at_ns");
-    bool warming = strcmp(state, "warming") == 0;
     if (at_ns > RUN_S_MAX * NS_PER_S)
         return error_set(error, ERROR_PLAN, PLACE_NONE, "a tick later than any run is long");
     if (at_ns == 0)
         return true;
     uint64_t middle_ns = at_ns > TICK_NS / 2 ? at_ns - TICK_NS / 2 : 0;
     struct series_tick tick = tick_of(reading, line);
-    if (warming || strcmp(state, "running") == 0) {
+    if (strcmp(state, "warming") == 0 || strcmp(state, "running") == 0) {
         record->load_ns = at_ns > record->load_ns ? at_ns : record->load_ns;
-        if (warming)
-            record->warm_ns = record->load_ns;
         series_add_tick(&record->series, middle_ns, &tick);
         if (tick.whole)
             take_moments(reading, &(struct record_tick){at_ns, tick.throughput_per_s, tick.workers,

@@ -21,7 +21,7 @@ struct json_t; /* jansson's */
 
 #define RECORD_MOMENTS_MAX 10u /* the start, and the nine events that charts number */
 #define RECORD_MOMENT_TICKS                                                                        \
-    64u /* of each: it is looked at for four seconds, and told of after two */
+    80u /* of each: it is looked at for four seconds, and told of after two */
 
 /** One tick near an event. */
 struct record_tick {
@@ -45,7 +45,6 @@ struct run_record {
     bool broken_off;                /* the record ends without a result */
     char *screen;                   /* the last screen as it was shown; "" when there is none */
     uint64_t load_ns;               /* until the last tick under load */
-    uint64_t warm_ns;               /* of these, in the warm-up */
     struct series series;
     uint32_t event_count;
     struct report_event events[REPORT_EVENTS_MAX];

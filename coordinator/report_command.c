@@ -16,6 +16,7 @@ static const struct format {
     {"text", "the last screen", report_as_text},
     {"json", "result.json", report_as_json},
     {"csv", "the time series, a line a second", report_as_csv},
+    {"html", "the report page: one file, opens without a network", report_as_html},
     {"hgrm", "response latencies, HdrHistogram's percentile format", report_as_hgrm},
 };
 

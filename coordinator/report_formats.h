@@ -16,6 +16,8 @@ report_write report_as_text;
 report_write report_as_json;
 /** The time series, a line a second; times in ns, rates per second. */
 report_write report_as_csv;
+/** The report page: one file that opens without a network. */
+report_write report_as_html;
 /** The response latencies in HdrHistogram's percentile format. */
 report_write report_as_hgrm;
 

@@ -21,7 +21,9 @@ set(door_liburing.h agent/engine_uring.c)
 foreach(header err pem ssl x509v3)
   set(door_openssl/${header}.h agent/tls.c)
 endforeach()
-set(door_jansson.h coordinator/json.c coordinator/json.h coordinator/json_lines.c coordinator/report_json.c coordinator/record.c coordinator/record_partial.c coordinator/record_read.c coordinator/report_formats.c coordinator/diagnosis_json.c)
+set(door_jansson.h coordinator/diagnosis_json.c coordinator/json.c coordinator/json.h coordinator/json_lines.c
+    coordinator/page_data.c coordinator/record.c coordinator/record_partial.c coordinator/record_read.c
+    coordinator/report_formats.c coordinator/report_json.c coordinator/report_page.c coordinator/run_events.c coordinator/run_facts.c)
 
 set(wrong "")
 foreach(room common/base common/control proto coordinator agent)
@@ -74,7 +76,7 @@ set(cores
   agent/target_model.c agent/target_request.c agent/template.c agent/thinking.c agent/workload.c
   coordinator/admission.c coordinator/aggregate.c coordinator/answer.c coordinator/assign.c coordinator/csv.c coordinator/curve.c
   coordinator/diagnosis.c
-  coordinator/grants.c coordinator/json_lines.c coordinator/ledger.c coordinator/numbering.c coordinator/plot.c coordinator/report.c coordinator/roster.c
+  coordinator/grants.c coordinator/json_lines.c coordinator/ledger.c coordinator/numbering.c coordinator/page_numbers.c coordinator/plot.c coordinator/report.c coordinator/roster.c coordinator/run_events.c coordinator/run_facts.c
   coordinator/series.c coordinator/settling.c coordinator/simulate_agents.c coordinator/simulate_plant.c coordinator/simulate_run.c
   coordinator/steering.c coordinator/summary.c coordinator/table.c coordinator/template.c
   coordinator/verdict.c coordinator/words.c coordinator/yaml.c)
