@@ -26,6 +26,9 @@ DISTURBED = 0.2     # of a core, by others
 ROUNDS_KEPT_MIN = 3
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
+SECURE = """listen 127.0.0.1:{port} ssl backlog=4096; ssl_protocols TLSv1.3;
+           ssl_certificate {folder}/site.pem; ssl_certificate_key {folder}/site.key;"""
+
 OTHERS = {
     "wrk": "wrk -t1 -c{connections} -d{seconds}s {url}",
     "h2load": "h2load --h1 -t1 -c{connections} -D{seconds} {url}",
@@ -39,7 +42,7 @@ PLAN = """version: 1
 target: {url}
 goal: {{concurrency: {connections}}}
 duration: {seconds}s
-http: {{keep_alive: {keep_alive}}}
+http: {{keep_alive: {keep_alive}{tls}}}
 """
 CONFIGURATION = """
 worker_processes 1; daemon off; master_process off; pid {folder}/pid; error_log /dev/null crit;
@@ -48,7 +51,7 @@ http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 300s;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "ok\\n"; }}
+  server {{ listen 127.0.0.1:{port} backlog=4096; {secure} location / {{ return 200 "ok\\n"; }}
            location = /count {{ stub_status; }} }}
 }}
 """
@@ -87,13 +90,14 @@ def busy_s(core):
 
 
 class Server:
-    def __init__(self):
+    def __init__(self, tls):
         self.folder = tempfile.mkdtemp(prefix="clobber-compare-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
+        secure = self.secure() if tls else ""
         path = os.path.join(self.folder, "nginx.conf")
         with open(path, "w", encoding="ascii") as file:
-            file.write(CONFIGURATION.format(folder=self.folder, port=self.port, descriptors=DESCRIPTORS))
+            file.write(CONFIGURATION.format(folder=self.folder, port=self.port, descriptors=DESCRIPTORS, secure=secure))
         self.process = subprocess.Popen(["nginx", "-p", self.folder, "-e", "/dev/null", "-c", path],
                                         preexec_fn=pinned(SERVER_CORE), stderr=subprocess.DEVNULL)
         for _ in range(100):
@@ -103,6 +107,15 @@ class Server:
             except OSError:
                 time.sleep(0.05)
         raise SystemExit("nginx does not start")
+
+    def secure(self):
+        """A certificate, and the port at which it is shown."""
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", f"{self.folder}/site.key", "-out", f"{self.folder}/site.pem", "-days", "2",
+                        "-subj", "/CN=localhost"], check=True, capture_output=True, timeout=60)
+        port = free_port()
+        self.url = f"https://127.0.0.1:{port}/"
+        return SECURE.format(port=port, folder=self.folder)
 
     def status(self):
         """Requests answered so far, this one left out, and connections that are open."""
@@ -166,7 +179,8 @@ def commands(options, server, connections):
     plan = os.path.join(server.folder, "plan.yaml")
     with open(plan, "w", encoding="ascii") as file:
         file.write(PLAN.format(url=server.url, connections=connections, seconds=options.seconds,
-                               keep_alive="false" if options.close else "true"))
+                               keep_alive="false" if options.close else "true",
+                               tls=", tls: {verify: false}" if options.tls else ""))
     known = {**OURS, **others}
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -217,13 +231,14 @@ def main():
     parser.add_argument("--seconds", type=int, default=2, help="of a run")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--close", action="store_true", help="a new connection for each request")
+    parser.add_argument("--tls", action="store_true", help="over TLS 1.3")
     parser.add_argument("--json", help="every run, into this file")
     options = parser.parse_args()
     if SERVER_CORE == TOOL_CORE:
         raise SystemExit("needs a core for the server and another for the generator")
     os.sched_setaffinity(0, {SERVER_CORE})
     raise_descriptors()
-    server, found = Server(), {}
+    server, found = Server(options.tls), {}
     try:
         for connections in options.connections.split(","):
             found[connections] = measure(options, server, int(connections))
