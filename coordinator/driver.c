@@ -13,10 +13,23 @@
 struct driver {
     const struct driver_config *config;
     struct loop *loop;
+    uint64_t now_ns;
     bool interrupted;             /* the first signal has come */
     uint64_t strangers_next;      /* so many are told of next */
     char trouble[SENTENCE_BYTES]; /* a sink or a child failed within this step; "" when none has */
 };
+
+static void driver_store(struct driver *driver, const struct message *kept)
+{
+    struct store *store = driver->config->store;
+    struct error error = {0};
+    if (store == NULL)
+        return;
+    bool well = kept != NULL ? store_keep(store, driver->now_ns, kept, &error)
+                             : store_save(store, driver->config->session, driver->now_ns, &error);
+    if (!well && driver->trouble[0] == '\0')
+        snprintf(driver->trouble, sizeof driver->trouble, "%.200s", error.message);
+}
 
 static void driver_perform(void *context, const struct session_action *action)
 {
@@ -30,6 +43,12 @@ static void driver_perform(void *context, const struct session_action *action)
         sinks_show(driver->config->sinks, driver->config->sink_count, action->tick, action->event,
                    driver->trouble);
         break;
+    case SESSION_KEEP:
+        driver_store(driver, action->message);
+        break;
+    case SESSION_SAVE:
+        driver_store(driver, NULL);
+        break;
     case SESSION_END:
         loop_stop(driver->loop);
         break;
@@ -38,6 +57,7 @@ static void driver_perform(void *context, const struct session_action *action)
 
 static void driver_step(struct driver *driver, uint64_t now_ns, struct session_event event)
 {
+    driver->now_ns = now_ns;
     session_step(driver->config->session, now_ns, &event, driver_perform, driver);
     if (driver->trouble[0] == '\0')
         return;

@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 #include "coordinator/session.h"
 #include "coordinator/sink.h"
+#include "coordinator/store.h"
 #include "proto/channel.h"
 
 #include <stdbool.h>
@@ -16,7 +17,8 @@ struct driver_config {
     struct channel *channel;
     struct sink *sinks; /* [sink_count] */
     size_t sink_count;
-    int signals; /* from loop_signals(): SIGINT, SIGTERM, SIGCHLD, SIGHUP */
+    struct store *store; /* NULL: the run does not outlive us */
+    int signals;         /* from loop_signals(): SIGINT, SIGTERM, SIGCHLD, SIGHUP */
     /** Called at each SIGCHLD; false: a child that the run cannot do without has ended, `error`
      * says which, and the run is aborted. NULL: no children. */
     bool (*child_ended)(void *context, struct error *error);

@@ -98,6 +98,17 @@ bool folder_create(const char *wanted, const char *name, uint64_t wall_ns, char 
                      SAME_SECOND_MAX);
 }
 
+/* A name is on disk when its folder is. Some file systems cannot sync one, and need not. */
+static bool sync_folder(const char *folder)
+{
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0)
+        return false;
+    bool well = fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS;
+    close(descriptor);
+    return well;
+}
+
 bool folder_replace(const char *folder, const char *file, folder_write *write, const void *subject,
                     struct error *error)
 {
@@ -116,6 +127,8 @@ bool folder_replace(const char *folder, const char *file, folder_write *write, c
         well = folder_failed(path, "write", error);
     if (well && rename(beside, path) != 0)
         well = folder_failed(path, "put it in its place", error);
+    if (well && !sync_folder(folder))
+        well = folder_failed(folder, "sync this folder", error);
     if (!well)
         unlink(beside);
     return well;

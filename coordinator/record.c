@@ -273,14 +273,35 @@ static bool record_start(struct record *record, const struct sink_start *start, 
     return record_line(record, object, error);
 }
 
+/* The last line may have been cut short by whatever ended its writer: it goes. */
+static bool record_trim(struct record *record, struct error *error)
+{
+    char bytes[4096];
+    off_t whole = lseek(record->descriptor, 0, SEEK_END);
+    while (whole > 0) {
+        off_t from = whole > (off_t)sizeof bytes ? whole - (off_t)sizeof bytes : 0;
+        ssize_t count = pread(record->descriptor, bytes, (size_t)(whole - from), from);
+        if (count != whole - from)
+            break;
+        const char *end = memrchr(bytes, '\n', (size_t)count);
+        whole = end != NULL ? from + (end - bytes) + 1 : from;
+        if (end != NULL)
+            break;
+    }
+    if (whole <= 0 || ftruncate(record->descriptor, whole) != 0)
+        return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot take up run.jsonl again");
+    record->whole = whole;
+    return lseek(record->descriptor, whole, SEEK_SET) == whole || record_failed(record, error);
+}
+
 bool sink_record_open(struct sink *sink, const struct sink_start *start, struct error *error)
 {
     char path[1088];
+    int mode = start->resumed ? O_RDWR : O_WRONLY | O_CREAT | O_EXCL;
     snprintf(path, sizeof path, "%s/run.jsonl", start->folder);
     struct record *record = malloc(sizeof *record);
     CHECK(record != NULL);
-    *record =
-        (struct record){.descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+    *record = (struct record){.descriptor = open(path, mode | O_CLOEXEC, 0666)};
     snprintf(record->folder, sizeof record->folder, "%s", start->folder);
     if (record->descriptor < 0) {
         free(record);
@@ -293,7 +314,7 @@ bool sink_record_open(struct sink *sink, const struct sink_start *start, struct 
                           .event = record_event,
                           .finish = record_finish,
                           .close = record_close};
-    if (record_start(record, start, error))
+    if (start->resumed ? record_trim(record, error) : record_start(record, start, error))
         return true;
     record_close(record);
     return false;

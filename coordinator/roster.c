@@ -130,6 +130,19 @@ struct agent *roster_find_name(const struct roster *roster, const char *name)
     return NULL;
 }
 
+void roster_take_final(struct agent *agent, const struct final *final)
+{
+    agent->final = final->counters;
+    agent->final_last_phase = final->last_phase;
+    agent->final_cpu_ns = final->cpu_ns;
+    for (uint32_t phase = 0; phase <= final->last_phase; phase++)
+        if (!words_final(&agent->phases[phase]))
+            return;
+    agent->state = AGENT_DONE;
+    agent->lost = false;
+    lease_clear(&agent->lease);
+}
+
 bool agent_lives(const struct agent *agent)
 {
     return agent->state == AGENT_READY && !agent->silent && !agent->lost && !agent->corrupt &&

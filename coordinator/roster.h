@@ -90,6 +90,7 @@ struct agent {
     /* Its samples and its final word. */
     struct phase_words *phases; /* [phase_count]; owned */
     struct counters final;      /* all phases; good when DONE */
+    uint32_t final_last_phase;
     uint64_t final_cpu_ns;
 
     /* For the report. */
@@ -128,6 +129,9 @@ struct agent *roster_add(struct roster *roster, uint64_t now_ns, const struct pe
 struct agent *roster_find(const struct roster *roster, const uint8_t *incarnation);
 /** Borrows the newest agent called `name`, or NULL. */
 struct agent *roster_find_name(const struct roster *roster, const char *name);
+
+/** A part of its final word was taken into its phases; when all of them are there it is DONE. */
+void roster_take_final(struct agent *agent, const struct final *final);
 
 /** Takes part in the run: told to, heard of, believed. What it carries counts in an observation. */
 bool agent_lives(const struct agent *agent);

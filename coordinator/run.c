@@ -12,6 +12,8 @@
 #include "coordinator/driver.h"
 #include "coordinator/folder.h"
 #include "coordinator/leave.h"
+#include "coordinator/resume.h"
+#include "coordinator/store.h"
 #include "proto/channel.h"
 
 #include <sched.h>
@@ -32,10 +34,14 @@ struct run {
     uint32_t agents;
     uint64_t started_wall_ns;
     char folder[FOLDER_PATH_BYTES];
+    uint64_t epoch;
+    bool over; /* it has its result */
     struct children children;
     struct channel *channel;
     struct keys keys;
     int signals;
+    struct store *store;  /* of a coordinator whose agents may outlive it */
+    struct resume resume; /* what is taken up again */
     struct session *session;
     struct sink sinks[2];
     size_t sink_count;
@@ -140,7 +146,8 @@ static bool run_open_sinks(struct run *run, const struct session_config *config,
                                .run_id = run_id,
                                .folder = run->folder,
                                .endpoint = channel_endpoint(run->channel),
-                               .started_wall_ns = run->started_wall_ns};
+                               .started_wall_ns = run->started_wall_ns,
+                               .resumed = run->options->resume != NULL};
     if (!sink_record_open(&run->sinks[run->sink_count], &start, error))
         return false;
     run->sink_count++;
@@ -159,16 +166,23 @@ static bool run_open_session(struct run *run, uint64_t wait_ns, struct error *er
     struct session_config config = {.plan = run->plan,
                                     .assignment = run->assignment,
                                     .assignment_bytes = run->assignment_bytes,
-                                    .epoch = 1,
+                                    .epoch = run->epoch,
                                     .started_wall_ns = run->started_wall_ns,
                                     .agents_expect = run->agents,
                                     .wait_ns = wait_ns,
                                     .lease_ms = LEASE_MS,
                                     .plaintext = run->options->keys.plaintext};
-    if (getrandom(config.run_id, sizeof config.run_id, 0) != (ssize_t)sizeof config.run_id)
+    bool resumed = run->options->resume != NULL;
+    if (resumed)
+        memcpy(config.run_id, run->resume.past.run_id, ID_BYTES);
+    else if (getrandom(config.run_id, sizeof config.run_id, 0) != (ssize_t)sizeof config.run_id)
         return error_set(error, ERROR_SYSTEM, PLACE_NONE, "no random numbers from the kernel");
+    if (run->store != NULL)
+        store_name(run->store, config.run_id, run->started_wall_ns);
     run->session = session_create(&config, error);
-    return run->session != NULL && run_open_sinks(run, &config, error);
+    return run->session != NULL &&
+           (!resumed || resume_session(&run->resume, run->session, config.lease_ms, error)) &&
+           run_open_sinks(run, &config, error);
 }
 
 static bool run_child_ended(void *context, struct error *error)
@@ -219,6 +233,28 @@ static bool run_make_folder(struct run *run, struct error *error)
                          error);
 }
 
+/* In the folder of a run that is taken up again. Its epoch is on disk before anybody can hear of
+ * it.
+ */
+static bool run_open_again(struct run *run, const char *bind, struct error *error)
+{
+    snprintf(run->folder, sizeof run->folder, "%s", run->options->resume);
+    run->store = store_open(run->folder, error);
+    if (run->store == NULL || !resume_read(&run->resume, run->store, run->folder, run->plan, error))
+        return false;
+    run->started_wall_ns = run->resume.past.started_wall_ns;
+    if (run->options->bind == NULL && run->resume.endpoint[0] != '\0')
+        bind = run->resume.endpoint; /* where its agents wait */
+    return store_next_epoch(run->store, &run->epoch, error) && run_bind(run, bind, error);
+}
+
+/* The first epoch of a run that nobody has heard of yet. */
+static bool run_open_store(struct run *run, struct error *error)
+{
+    run->store = store_open(run->folder, error);
+    return run->store != NULL && store_next_epoch(run->store, &run->epoch, error);
+}
+
 /* What is likely to fail comes first, so that nothing is left behind: a folder when the endpoint is
  * refused, children when the folder is. */
 static bool run_open(struct run *run, bool embedded, struct error *error)
@@ -227,7 +263,9 @@ static bool run_open(struct run *run, bool embedded, struct error *error)
     if (embedded)
         return run_make_folder(run, error) && run_start_children(run, error) &&
                run_bind(run, run->children.endpoint, error);
-    return run_bind(run, bind, error) && run_make_folder(run, error);
+    if (run->options->resume != NULL)
+        return run_open_again(run, bind, error);
+    return run_bind(run, bind, error) && run_make_folder(run, error) && run_open_store(run, error);
 }
 
 static void run_end(struct run *run)
@@ -236,6 +274,8 @@ static void run_end(struct run *run)
         if (run->sinks[i].close != NULL)
             run->sinks[i].close(run->sinks[i].state);
     session_destroy(run->session);
+    resume_done(&run->resume);
+    store_close(run->store, run->over);
     if (run->channel != NULL)
         channel_close(run->channel);
     keys_done(&run->keys);
@@ -251,6 +291,7 @@ static bool run_drive(struct run *run, struct error *error)
                                    .channel = run->channel,
                                    .sinks = run->sinks,
                                    .sink_count = run->sink_count,
+                                   .store = run->store,
                                    .signals = run->signals,
                                    .child_ended = run_child_ended,
                                    .child_context = run,
@@ -268,6 +309,7 @@ static int run_plan_through(const struct run_options *options, const struct plan
     run->options = options;
     run->plan = plan;
     run->signals = -1;
+    run->epoch = 1;
     run->started_wall_ns = clock_wall_ns();
     run->agents = embedded ? options->agents : options->expect_agents;
     if (run->agents == 0)
@@ -280,6 +322,7 @@ static int run_plan_through(const struct run_options *options, const struct plan
                 channel_endpoint(run->channel), run->agents, run->agents == 1 ? "" : "s");
     uint64_t wait_ns = options->wait_ns > 0 ? options->wait_ns : plan->agents_wait_ns;
     well = well && run_open_session(run, wait_ns, &error) && run_drive(run, &error);
+    run->over = well;
     int code = well ? leave_with(&(struct leaving){.report = session_report(run->session),
                                                    .sinks = run->sinks,
                                                    .sink_count = run->sink_count,

@@ -28,6 +28,7 @@ struct run_options {
     uint32_t expect_agents;
     uint64_t wait_ns;
     struct keys_flags keys;
+    const char *resume; /* the folder of the run that is taken up again; NULL: a new one */
     const char *out;
     const char *json;
     bool quiet;

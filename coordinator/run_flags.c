@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/limits.h"
 #include "common/base/units.h"
+#include "coordinator/folder.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -206,6 +207,14 @@ static bool take_wait(void *context, const char *value, struct error *error)
     return take_duration(value, &((struct run_options *)context)->wait_ns, error);
 }
 
+static bool take_resume(void *context, const char *value, struct error *error)
+{
+    if (value[0] == '\0' || strlen(value) >= FOLDER_PATH_BYTES - 64)
+        return usage(error, "give the folder of a run");
+    ((struct run_options *)context)->resume = value;
+    return true;
+}
+
 static bool take_plaintext(void *context, const char *value, struct error *error)
 {
     (void)value;
@@ -325,7 +334,8 @@ static const struct flag coordinator_rows[] = {
     {"authorized-keys", 0, "FILE", NULL,
      "who may join: lines NAME KEY [until DATE]; read again on SIGHUP", take_authorized_keys,
      false},
-    {"resume", 0, "DIR", NULL, "take up a run that broke off (not built yet)", take_later, false},
+    {"resume", 0, "DIR", NULL, "take up the run in DIR, whose coordinator died", take_resume,
+     false},
     FLAGS_OF_OUTPUT,
 };
 

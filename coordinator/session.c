@@ -21,6 +21,7 @@
 #define AWAKE_GRACE_NS   (1 * NS_PER_S)    /* ... when we stood still: ten beats, four repeats */
 #define UNREACHABLE_NS   (5 * NS_PER_S)    /* a target that comes up late has come by then */
 #define BEHIND_NS        (50 * NS_PER_MS)  /* late by more than a busy host's scheduler makes us */
+#define SAVE_TICKS       10u               /* as often as agents say samples */
 #define PUNCTUAL_TICKS   100u              /* ten seconds of it show that there is room again */
 
 const char *session_state_word(enum session_state state)
@@ -159,6 +160,8 @@ void session_send_peer(struct session *session, const struct peer_id *peer,
 
 void session_send(struct session *session, struct agent *agent, struct message *message)
 {
+    if (agent->peer.length == 0)
+        return; /* of the coordinator before us, and not heard since: nobody knows where it is */
     session_send_peer(session, &agent->peer, agent->incarnation, ++agent->seq_sent, message);
 }
 
@@ -198,6 +201,13 @@ void session_break_off(struct session *session, enum run_end end, enum stop_kind
     }
     if (first || kind == STOP_ABORT)
         drain(session, kind, evidence->cause);
+}
+
+void session_complete(struct session *session)
+{
+    drain(session, STOP_DRAIN, "the run is complete");
+    if (session_is_resumed(session) && session->load_ns > session->plan->schedule.duration_ns)
+        session->load_ns = session->plan->schedule.duration_ns; /* it ended before we came */
 }
 
 /* Those who came back under their name have thought better of it. */
@@ -280,11 +290,23 @@ static void take_from_agent(struct session *session, struct agent *agent,
     }
 }
 
+/* An agent of ours whose HELLO an earlier coordinator heard, and did not live to write down: at an
+ * order of a newer epoch, to run nothing, it says HELLO again. */
+static void call_back(struct session *session, const struct session_event *event)
+{
+    struct message message = {
+        .type = MESSAGE_SETPOINT,
+        .as.setpoint = {.sample_ms = SAMPLE_MS, .echo_t = event->message->as.beat.t_agent}};
+    session_send_peer(session, event->peer, event->message->incarnation, ++session->seq_refused,
+                      &message);
+}
+
 /* Strangers may say HELLO; all else is of a run that is not ours and goes unanswered. */
 static void take_message(struct session *session, const struct session_event *event)
 {
     const struct message *message = event->message;
     struct agent *agent = roster_find(&session->roster, message->incarnation);
+    bool before = message->epoch < session->config.epoch;
     bool ours = memcmp(message->run_id, session->config.run_id, ID_BYTES) == 0;
     if (agent != NULL && agent->peer.length > 0 && strcmp(agent->peer.key, event->peer->key) != 0)
         return; /* somebody else's key: an incarnation is no secret to the rest of the fleet */
@@ -292,6 +314,8 @@ static void take_message(struct session *session, const struct session_event *ev
         session_take_newcomer(session, event);
     else if (agent != NULL && (ours || message->type == MESSAGE_HELLO))
         take_from_agent(session, agent, event);
+    else if (ours && before && message->type == MESSAGE_BEAT)
+        call_back(session, event);
 }
 
 /* The tick. */
@@ -354,13 +378,27 @@ static bool refuse_for_want_of_room(struct session *session)
 
 static void begin_load(struct session *session)
 {
-    session->start_ns = session->now_ns;
-    session->state = session->plan->schedule.warmup_ns > 0 ? SESSION_WARMING : SESSION_RUNNING;
+    if (session->start_ns == 0)
+        session->start_ns = session->now_ns;
+    bool warm = session_schedule_ns(session) >= session->plan->schedule.warmup_ns;
+    session->state = warm ? SESSION_RUNNING : SESSION_WARMING;
+}
+
+static void begin_connecting(struct session *session)
+{
+    steering_begin(&session->steering, &session->roster, session_schedule_ns(session));
+    session->connecting_ns = session->now_ns;
+    session->state = SESSION_CONNECTING;
 }
 
 /* Goes on when all who were expected are ready, or have said no, or the wait is over. */
 static void gather(struct session *session)
 {
+    if (session_is_resumed(session)) {
+        if (session_gather_again(session, agents_min(session)))
+            begin_connecting(session);
+        return;
+    }
     uint32_t ready = roster_living(&session->roster);
     bool answered = ready + count_declined(session) >= session->config.agents_expect;
     bool waited = session->now_ns - session->opened_ns >= session->config.wait_ns;
@@ -376,9 +414,7 @@ static void gather(struct session *session)
         session_say(session, "agents_missing",
                     "%u of %u agents are ready; the run goes on without the rest", ready,
                     session->config.agents_expect);
-    steering_begin(&session->steering, &session->roster);
-    session->connecting_ns = session->now_ns;
-    session->state = SESSION_CONNECTING;
+    begin_connecting(session);
 }
 
 /* Open arrivals begin with workers that are connected, so that the first requests do not measure
@@ -468,7 +504,7 @@ static void steer(struct session *session, const struct counters *total)
 {
     uint64_t at_ns = session_schedule_ns(session);
     if (at_ns >= session->plan->schedule.duration_ns) {
-        drain(session, STOP_DRAIN, "the run is complete");
+        session_complete(session);
         return;
     }
     if (session_numbers_ended(session)) {
@@ -592,6 +628,14 @@ static void observe(struct session *session, uint64_t interval_ns)
         curve_take(&session->curve, seen, digest);
 }
 
+static void save(struct session *session)
+{
+    if (!session->unsaved && session->ticks % SAVE_TICKS != 0)
+        return;
+    session->unsaved = false;
+    session->perform(session->context, &(struct session_action){.kind = SESSION_SAVE});
+}
+
 static void take_tick(struct session *session)
 {
     uint64_t interval_ns = session->tick_ns > 0 ? session->now_ns - session->tick_ns : TICK_NS;
@@ -611,6 +655,7 @@ static void take_tick(struct session *session)
     session_judge_losses(session);
     struct counters total = ledger_so_far(&session->roster);
     advance(session, late, &total);
+    save(session); /* before anybody new is given anything to do */
     if (session->state != SESSION_DONE)
         session_tell_agents(session, late);
     session_show(session, &total);

@@ -19,7 +19,7 @@ struct session_config {
     const uint8_t *assignment; /* encoded; borrowed for life */
     size_t assignment_bytes;
     uint8_t run_id[ID_BYTES]; /* random */
-    uint64_t epoch;           /* 1 until it lives on disk */
+    uint64_t epoch;           /* of this coordinator's life; 1: the first */
     uint64_t started_wall_ns;
     uint32_t agents_expect;
     uint64_t wait_ns;
@@ -49,6 +49,8 @@ enum session_action_kind {
     SESSION_SEND,  /* `message` to `peer` */
     SESSION_SHOW,  /* `tick` for the sinks */
     SESSION_EVENT, /* `event` for the sinks */
+    SESSION_KEEP,  /* `message` for the state on disk: kept before it is acknowledged */
+    SESSION_SAVE,  /* the state on disk is old: session_remember() */
     SESSION_END,   /* nothing more will come: session_report() is ready */
 };
 
@@ -72,6 +74,36 @@ void session_step(struct session *session, uint64_t now_ns, const struct session
                   session_perform *perform, void *context);
 
 enum session_state session_state(const struct session *session);
+
+/* A run that outlives its coordinator. What the next one must know is told in messages, as if it
+ * had come from the agents. */
+
+/** `moment_ns`: when its agent was heard last. */
+typedef void session_keep(void *context, uint64_t moment_ns, const struct message *message);
+
+/** Calls `keep` with all that is known of the agents, in an order in which it can be recalled. A
+ * message may be larger than the wire's, SESSION_KEPT_BYTES_MAX at most. */
+void session_remember(const struct session *session, session_keep *keep, void *context);
+#define SESSION_KEPT_BYTES_MAX (SAMPLE_HISTOGRAMS_MAX * HISTOGRAM_BYTES_MAX + 8192u)
+/** When the load began; 0: it has not. */
+uint64_t session_load_began_ns(const struct session *session);
+
+/** What another coordinator left. All by the clock of this machine, which has not been started
+ * again since. */
+struct session_past {
+    uint64_t load_began_ns; /* 0: it had not */
+    uint64_t ended_ns;      /* it gave no order after that */
+};
+
+/** Before the first step: one of the messages that were remembered. False: ERROR_PROTOCOL, it
+ * cannot be so; ERROR_MEMORY. */
+bool session_recall(struct session *session, uint64_t moment_ns, const struct message *message,
+                    struct error *error);
+/** An event of the run so far. */
+void session_recall_event(struct session *session, const struct report_event *event);
+/** After the last of them: the run goes on where the clock says, once every lease that the other
+ * gave has ended. */
+void session_resume(struct session *session, const struct session_past *past);
 
 /** The run in numbers; after SESSION_END. Borrowed. */
 const struct report *session_report(struct session *session);

@@ -60,6 +60,7 @@ void session_take_newcomer(struct session *session, const struct session_event *
         refuse(session, event, &refusal);
         return;
     }
+    session->unsaved = true;
     session_welcome(session, agent);
 }
 

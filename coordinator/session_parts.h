@@ -25,6 +25,8 @@ struct session {
     struct numbering numbering; /* where requests are numbered */
     struct word_window window;
     uint64_t opened_ns, connecting_ns, start_ns; /* 0: not yet */
+    struct session_past past;                    /* ended_ns 0: this is the first coordinator */
+    bool unsaved;                                /* somebody new is on the roster */
     uint64_t load_ns;                            /* how long load ran; 0 until it has ended */
     uint64_t drain_ns, drain_end_ns;
     struct stop stop;
@@ -61,6 +63,9 @@ uint64_t session_schedule_ns(const struct session *session);
 
 /** The phase that orders of this tick begin. */
 uint32_t session_phase(const struct session *session);
+
+/** All was measured: drains. */
+void session_complete(struct session *session);
 
 /** An event for the report and the sinks. */
 __attribute__((format(printf, 3, 4))) void session_say(struct session *session, const char *kind,
@@ -100,6 +105,12 @@ void session_take_beat(struct session *session, struct agent *agent, const struc
 void session_take_sample(struct session *session, struct agent *agent, const struct sample *sample);
 void session_take_final(struct session *session, struct agent *agent,
                         const struct message *message);
+
+/* session_resume.c: what one coordinator leaves to the next. */
+
+bool session_is_resumed(const struct session *session);
+/** Gathering after a restart: whether the load may go on. */
+bool session_gather_again(struct session *session, uint32_t agents_min);
 
 /* session_data.c: data files. */
 

@@ -55,7 +55,8 @@ void session_take_beat(struct session *session, struct agent *agent, const struc
         outcome = WORD_CORRUPT;
     switch (outcome) {
     case WORD_TAKEN:
-        lease_acknowledge(&agent->lease, beat->applied_seq);
+        if (message->epoch == session->config.epoch) /* numbers of another one are other orders */
+            lease_acknowledge(&agent->lease, beat->applied_seq);
         note_beat(session, agent);
         break;
     case WORD_CORRUPT:
@@ -139,10 +140,12 @@ void session_take_final(struct session *session, struct agent *agent, const stru
     }
     if (!take_word(session, agent, &final->sample, true))
         return;
+    session->perform(session->context,
+                     &(struct session_action){.kind = SESSION_KEEP, .message = message});
     acknowledge_final(session, agent, message->seq, final);
-    for (uint32_t phase = 0; phase <= final->last_phase; phase++)
-        if (!words_final(&agent->phases[phase]))
-            return;
+    roster_take_final(agent, final);
+    if (agent->state != AGENT_DONE)
+        return;
     struct error error = {0};
     /* Of its indexes, one that it had taken and not counted yet may lie before others that it used:
      * those of a killed agent stay unused. */
@@ -155,9 +158,4 @@ void session_take_final(struct session *session, struct agent *agent, const stru
                     "agent %s was killed, and its flight recorder is here: nothing of what it did "
                     "is missing",
                     agent->hello.name);
-    agent->state = AGENT_DONE;
-    agent->lost = false;
-    agent->final = final->counters;
-    agent->final_cpu_ns = final->cpu_ns;
-    lease_clear(&agent->lease);
 }

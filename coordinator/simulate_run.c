@@ -25,6 +25,9 @@ static void perform(void *context, const struct session_action *action)
     case SESSION_SEND:
         simulate_agents_send(running->agents, running->now_ns, &action->peer, action->message);
         break;
+    case SESSION_KEEP: /* nothing outlives a simulation */
+    case SESSION_SAVE:
+        break;
     case SESSION_SHOW:
     case SESSION_EVENT:
         sinks_show(running->simulation->sinks, running->simulation->sink_count, action->tick,

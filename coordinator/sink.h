@@ -17,6 +17,7 @@ struct sink_start {
     const char *folder;   /* of this run */
     const char *endpoint; /* where agents connect */
     uint64_t started_wall_ns;
+    bool resumed; /* there is a record, and what is told now is added to it */
 };
 
 struct sink {

@@ -59,10 +59,10 @@ static void set_ceiling(struct steering *steering, const struct roster *roster)
     steering->config.concurrency_max = fmax(1.0, fmin(plan_max, owners_max));
 }
 
-void steering_begin(struct steering *steering, const struct roster *roster)
+void steering_begin(struct steering *steering, const struct roster *roster, uint64_t at_ns)
 {
     set_ceiling(steering, roster);
-    steering->goal = goal_at(steering->plan, 0);
+    steering->goal = goal_at(steering->plan, at_ns);
     steering->advice = controller_step(&steering->config, &steering->controller, steering->goal,
                                        roster_lanes(roster), NULL);
 }

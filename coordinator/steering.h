@@ -46,8 +46,8 @@ bool steering_open_arrivals(const struct plan *plan);
 
 void steering_init(struct steering *steering, const struct plan *plan, uint32_t lease_ms);
 
-/** Where to start, before anything was seen. */
-void steering_begin(struct steering *steering, const struct roster *roster);
+/** Where to start, before anything was seen, at `at_ns` of the schedule. */
+void steering_begin(struct steering *steering, const struct roster *roster, uint64_t at_ns);
 
 /** The tick at `at_ns` since the start, which saw `seen`; advice and evidence follow. */
 struct steering_news steering_step(struct steering *steering, uint64_t at_ns,

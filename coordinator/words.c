@@ -29,6 +29,11 @@ bool words_final(const struct phase_words *words)
     return words->newest != NULL && words->newest->final;
 }
 
+bool words_begun(const struct phase_words *words)
+{
+    return words->newest != NULL && words->newest->t_from > 0;
+}
+
 void word_histogram(const struct word *word, uint32_t index, struct histogram *histogram)
 {
     CHECK(index < SAMPLE_HISTOGRAMS_MAX);

@@ -67,6 +67,8 @@ void words_done(struct phase_words *words);
 
 /** Whether the final word on this phase is whole. */
 bool words_final(const struct phase_words *words);
+/** Whether anything was ever said of it that was done in it. */
+bool words_begun(const struct phase_words *words);
 
 /** Decodes histogram `index` (kind, or SAMPLE_REQUEST + request) of a checked word. */
 void word_histogram(const struct word *word, uint32_t index, struct histogram *histogram);

@@ -151,6 +151,9 @@ static void session_performs(void *context, const struct session_action *action)
             world->load_began_ns = world->now_ns;
         promises_check_tick(world);
         break;
+    case SESSION_KEEP:
+    case SESSION_SAVE:
+        break;
     case SESSION_EVENT:
         tell(world, "event %s: %s", action->event->kind, action->event->sentence);
         break;

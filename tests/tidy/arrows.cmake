@@ -78,7 +78,7 @@ set(cores
   coordinator/diagnosis.c
   coordinator/grants.c coordinator/json_lines.c coordinator/ledger.c coordinator/numbering.c coordinator/page_numbers.c coordinator/plot.c coordinator/report.c coordinator/roster.c coordinator/run_events.c coordinator/run_facts.c
   coordinator/series.c coordinator/settling.c coordinator/simulate_agents.c coordinator/simulate_plant.c coordinator/simulate_run.c
-  coordinator/steering.c coordinator/summary.c coordinator/table.c coordinator/template.c
+  coordinator/state.c coordinator/steering.c coordinator/summary.c coordinator/table.c coordinator/template.c
   coordinator/verdict.c coordinator/words.c coordinator/yaml.c)
 file(GLOB families RELATIVE "${SOURCE}" "${SOURCE}/agent/member*.[ch]" "${SOURCE}/agent/workload_*.c"
      "${SOURCE}/common/control/*.[ch]" "${SOURCE}/coordinator/plan*.[ch]" "${SOURCE}/coordinator/session*.[ch]"

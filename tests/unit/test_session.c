@@ -9,6 +9,7 @@
 #include "coordinator/session.h"
 
 #include "common/base/check.h"
+#include "coordinator/state.h"
 #include "proto/assignment.h"
 
 #include <math.h>
@@ -41,6 +42,7 @@ struct fake {
     bool dead;
     bool joined, stopped, heard; /* heard: its final word was acknowledged, all phases */
     bool withholds;              /* beats, and never gives its final word */
+    bool called_back;            /* by a coordinator that it does not know */
     uint64_t clock_ns;           /* its own clock is ahead by so much */
     uint64_t seq;
     struct message welcome;
@@ -117,6 +119,12 @@ static void fake_hear(struct world *world, struct fake *fake, const struct messa
         fake->welcome = *message;
         break;
     case MESSAGE_SETPOINT:
+        if (message->epoch > fake->welcome.epoch) {
+            fake->called_back = true;
+            fake->joined = false;
+            fake->applied_seq = 0;
+            break;
+        }
         assert_true(message->seq > fake->applied_seq);
         fake->setpoint = message->as.setpoint;
         fake->applied_seq = message->seq;
@@ -158,6 +166,8 @@ static void world_perform(void *context, const struct session_action *action)
             world->windows += action->tick->response->total;
         break;
     case SESSION_EVENT:
+    case SESSION_KEEP:
+    case SESSION_SAVE:
         break;
     case SESSION_END:
         world->ended = true;
@@ -177,6 +187,7 @@ static void fake_say(struct world *world, struct fake *fake, struct message *mes
         return;
     if (message->type != MESSAGE_HELLO)
         memcpy(message->run_id, fake->welcome.run_id, ID_BYTES);
+    message->epoch = fake->welcome.epoch;
     message->incarnation[0] = fake->life;
     message->seq = message->type == MESSAGE_FINAL ? message->as.final.sample.phase : ++fake->seq;
     world_step(world,
@@ -394,6 +405,10 @@ static void world_tick(struct world *world)
     world->now_ns += TICK;
     for (uint32_t i = 0; i < world->count; i++) {
         struct fake *fake = &world->fakes[i];
+        if (fake->called_back && !fake->dead && !fake->silent) {
+            fake->called_back = false;
+            fake_join(world, fake);
+        }
         if (!fake->joined || fake->heard)
             continue;
         fake_work(world, fake);
@@ -417,20 +432,25 @@ static void world_run(struct world *world, uint64_t duration_ns)
         world_tick(world);
 }
 
-static void world_open(struct world *world, uint32_t expect)
+static void world_create(struct world *world, uint32_t expect, uint64_t epoch)
 {
-    world->assignment[0] = 0x9c;
     struct session_config config = {.plan = &world->plan,
                                     .assignment = world->assignment,
                                     .assignment_bytes = sizeof world->assignment,
                                     .run_id = {0xab},
-                                    .epoch = 1,
+                                    .epoch = epoch,
                                     .agents_expect = expect,
                                     .wait_ns = 2 * S,
                                     .lease_ms = LEASE_MS};
     struct error error = {0};
     world->session = session_create(&config, &error);
     assert_non_null(world->session);
+}
+
+static void world_open(struct world *world, uint32_t expect)
+{
+    world->assignment[0] = 0x9c;
+    world_create(world, expect, 1);
     world->now_ns = 77 * S;
 }
 
@@ -942,6 +962,200 @@ static void a_recorder_of_another_run_is_nobodys(void **state)
     assert_int_equal(count_events(report, "agent_recovered"), 0);
 }
 
+static void add_state(void *context, uint64_t moment_ns, const struct message *message)
+{
+    state_add(context, moment_ns, message);
+}
+
+static bool recall(void *context, uint64_t moment_ns, const struct message *message,
+                   struct error *error)
+{
+    return session_recall(context, moment_ns, message, error);
+}
+
+/* As much of `state` as there is. */
+static void world_recall(struct world *world, const struct state_bytes *state, size_t count,
+                         uint64_t load_began_ns)
+{
+    struct error error = {0};
+    world_create(world, 2, 2);
+    if (!state_read(state->bytes, count, recall, world->session, &error))
+        fail_msg("%s", error.message);
+    session_resume(world->session, &(struct session_past){.load_began_ns = load_began_ns,
+                                                          .ended_ns = world->now_ns});
+}
+
+/* The coordinator dies; for `gap_ns` there is none, while agents go on by their leases. */
+static void world_die_and_resume(struct world *world, uint64_t gap_ns)
+{
+    struct state_bytes state = {0};
+    uint64_t load_began_ns = session_load_began_ns(world->session);
+    state_begin(&state, &(struct state_head){.boot = "here"});
+    session_remember(world->session, add_state, &state);
+    assert_false(state.failed);
+    session_destroy(world->session);
+    world_recall(world, &state, state.count, load_began_ns);
+    state_bytes_done(&state);
+    for (uint64_t end_ns = world->now_ns + gap_ns; world->now_ns < end_ns;) {
+        world->now_ns += TICK;
+        for (uint32_t i = 0; i < world->count; i++)
+            if (world->fakes[i].joined)
+                fake_work(world, &world->fakes[i]);
+    }
+}
+
+static void a_run_goes_on_after_its_coordinators_death_and_nothing_is_missing(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 12 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+    uint64_t before = all_started(world);
+
+    world_die_and_resume(world, 3 * S);
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_true(report->ledger.started > before + 5000);
+    assert_int_equal(report->lost_max, 0);
+    assert_true(report->balanced);
+    assert_int_equal(report->agent_count, 2);
+    assert_int_equal(count_events(report, "resumed"), 1);
+    assert_int_equal(count_events(report, "agent_lost"), 0);
+    assert_near((double)report->duration_ns / 1e9, 12.0, 0.11); /* the clock went on */
+}
+
+static void a_new_coordinator_orders_nothing_while_an_old_lease_may_last(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 12 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+
+    world_die_and_resume(world, 0);
+    for (uint64_t end_ns = world->now_ns + (uint64_t)(LEASE_DRIFT * (double)LEASE_NS);
+         world->now_ns < end_ns;) {
+        world_tick(world);
+        for (uint32_t i = 0; i < 2; i++)
+            assert_true(world->fakes[i].applied_seq == 0 ||
+                        world->fakes[i].setpoint.rate_milli == 0);
+    }
+
+    world_run(world, 2 * S);
+    assert_int_equal(world->tick.state, SESSION_RUNNING);
+    assert_near((double)(world->fakes[0].setpoint.rate_milli + world->fakes[1].setpoint.rate_milli),
+                1e6, 1.0);
+}
+
+static void an_agent_that_does_not_come_back_counts_with_what_it_may_have_done(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 12 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+
+    world_die_and_resume(world, S);
+    world->fakes[1].dead = true;
+    const struct report *report = world_report(world);
+
+    assert_int_equal(count_events(report, "agent_lost"), 1);
+    assert_int_equal(report->agent_count, 2);
+    assert_true(report->balanced);
+    assert_true(report->ledger.started < all_started(world));
+    assert_true(report->ledger.started + report->lost_max >= all_started(world));
+    assert_true(report->lost_max <= 3100); /* the whole goal for a lease and the gap */
+}
+
+static void a_final_word_that_was_acknowledged_outlives_the_coordinator(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 12 * S;
+    world_start(world, 2);
+    world_run(world, 2 * S);
+    world->fakes[1].stopped = true; /* by its owner */
+    world_run(world, S);
+    assert_true(world->fakes[1].heard);
+
+    world_die_and_resume(world, S);
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_int_equal(report->lost_max, 0);
+    assert_true(report->agents[1].final);
+    assert_true(report->balanced);
+}
+
+static void an_agent_that_nobody_wrote_down_is_called_back(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 12 * S;
+    world_start(world, 1);
+    world_run(world, 3 * S);
+    fake_join(world, world_add(world, "b"));
+    world_run(world, S);
+    struct state_bytes none = {0};
+    state_begin(&none, &(struct state_head){.boot = "here"});
+
+    uint64_t load_began_ns = session_load_began_ns(world->session);
+    session_destroy(world->session);
+    world_recall(world, &none, none.count, load_began_ns);
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->ledger.started, all_started(world));
+    assert_int_equal(report->agent_count, 2);
+    assert_true(report->balanced);
+    state_bytes_done(&none);
+}
+
+static void too_few_agents_that_come_back_break_a_run_off(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 12 * S;
+    world->plan.agents_min = 2;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+
+    world_die_and_resume(world, S);
+    world->fakes[1].dead = true;
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->outcome, OUTCOME_ABORTED);
+    assert_int_equal(report->exit_code, 3);
+    assert_non_null(strstr(report->sentence, "came back"));
+}
+
+static void a_loss_over_a_restart_aborts_when_the_plan_says_so(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 12 * S;
+    world->plan.on_loss = ON_LOSS_ABORT;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+
+    world_die_and_resume(world, S);
+    world->fakes[1].dead = true;
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->outcome, OUTCOME_ABORTED);
+    assert_int_equal(report->exit_code, 3);
+}
+
+static void a_run_whose_time_has_passed_is_only_counted(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+
+    world_die_and_resume(world, 10 * S);
+    uint64_t before = all_started(world);
+    const struct report *report = world_report(world);
+
+    assert_int_equal(report->ledger.started, before);
+    assert_int_equal(all_started(world), before);
+    assert_int_equal(report->lost_max, 0);
+    assert_int_equal(report->duration_ns, 5 * S);
+}
+
 static void a_run_that_changes_hands_is_measured_over_all_of_it(void **state)
 {
     struct world *world = *state;
@@ -1301,6 +1515,14 @@ int main(void)
         TEST(a_recorder_is_counted_once_however_often_it_comes),
         TEST(what_a_killed_agent_said_before_is_old_after_its_recorder),
         TEST(a_recorder_of_another_run_is_nobodys),
+        TEST(a_run_goes_on_after_its_coordinators_death_and_nothing_is_missing),
+        TEST(a_new_coordinator_orders_nothing_while_an_old_lease_may_last),
+        TEST(an_agent_that_does_not_come_back_counts_with_what_it_may_have_done),
+        TEST(a_final_word_that_was_acknowledged_outlives_the_coordinator),
+        TEST(an_agent_that_nobody_wrote_down_is_called_back),
+        TEST(too_few_agents_that_come_back_break_a_run_off),
+        TEST(a_loss_over_a_restart_aborts_when_the_plan_says_so),
+        TEST(a_run_whose_time_has_passed_is_only_counted),
         TEST(a_run_that_changes_hands_is_measured_over_all_of_it),
         TEST(a_stage_shorter_than_a_tick_is_not_judged_by_itself),
         TEST(a_counter_that_falls_puts_its_agent_out_of_the_run),
