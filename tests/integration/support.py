@@ -109,7 +109,8 @@ class Case(unittest.TestCase):
         out, err = self.path(f"{name}-{index}.out"), self.path(f"{name}-{index}.err")
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
             process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
-                                       cwd=self.folder, start_new_session=True)
+                                       cwd=self.folder, start_new_session=True,
+                                       env={"CLOBBER_STATE": self.path("state"), **os.environ})
         process.out, process.err = out, err
         self.stack.callback(self.end, process)
         return process
