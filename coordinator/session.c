@@ -308,7 +308,7 @@ static void take_message(struct session *session, const struct session_event *ev
     struct agent *agent = roster_find(&session->roster, message->incarnation);
     bool before = message->epoch < session->config.epoch;
     bool ours = memcmp(message->run_id, session->config.run_id, ID_BYTES) == 0;
-    if (agent != NULL && agent->peer.length > 0 && strcmp(agent->peer.key, event->peer->key) != 0)
+    if (agent != NULL && strcmp(agent->peer.key, event->peer->key) != 0)
         return; /* somebody else's key: an incarnation is no secret to the rest of the fleet */
     if (agent == NULL && message->type == MESSAGE_HELLO)
         session_take_newcomer(session, event);

@@ -96,12 +96,22 @@ static void keep_distrust(const struct keeping *keeping)
     keep(keeping, &message);
 }
 
+/* What it proved to have: an incarnation is no secret to the rest of the fleet. */
+static void keep_key(const struct keeping *keeping)
+{
+    struct message message = envelope_of(keeping, MESSAGE_BYE);
+    snprintf(message.as.bye.reason, sizeof message.as.bye.reason, "%s", keeping->agent->peer.key);
+    keep(keeping, &message);
+}
+
 static void keep_agent(const struct keeping *keeping)
 {
     const struct agent *agent = keeping->agent;
     struct message message = envelope_of(keeping, MESSAGE_HELLO);
     message.as.hello = agent->hello;
     keep(keeping, &message);
+    if (agent->peer.key[0] != '\0')
+        keep_key(keeping);
     if (agent->beat_seq > 0)
         keep_beat(keeping);
     for (uint32_t phase = 0; phase < keeping->session->roster.phase_count; phase++)
@@ -189,6 +199,10 @@ bool session_recall(struct session *session, uint64_t moment_ns, const struct me
         return recall_word(session, agent, message, error);
     case MESSAGE_REFUSE:
         agent->corrupt = true;
+        return true;
+    case MESSAGE_BYE:
+        snprintf(agent->peer.key, sizeof agent->peer.key, "%.*s",
+                 (int)sizeof agent->peer.key - 1, message->as.bye.reason);
         return true;
     default:
         return is_odd(error, message, "nobody keeps such a message");

@@ -22,6 +22,10 @@ class Losses(Case):
         self.wait_for_load(2.5)
         return coordinator, fleet
 
+    def heir(self, coordinator, name):
+        """As a supervisor starts one: it stays, although its name may still be another's."""
+        return self.clobber("agent", "--connect", coordinator.endpoint, "--name", name, "--lanes", "1")
+
     def resume(self, *flags):
         return self.clobber("coordinator", self.plan, "--resume", self.path("out"), *flags)
 
@@ -147,11 +151,15 @@ class CoordinatorResumed(Losses):
         agents[0].kill()
         agents[0].wait()
         before = len(self.record())
-        agents[0] = self.agent(coordinator, "a1")
+        heir = self.heir(coordinator, "a1")
         coordinator = self.resume()
         self.wait_for_event("agent_recovered")
         self.load_since(before)
-        self.assert_within_flight(self.drained(coordinator, *agents))
+        self.wait_for_event("agent_joined")
+        result = self.drained(coordinator, agents[1])
+        interrupt(heir)
+        self.finish(heir, 5, 130)
+        self.assert_within_flight(result)
 
     def test_agents_that_had_given_up_tell_a_late_coordinator_all_the_same(self):
         coordinator, agents = self.fleet(2)
