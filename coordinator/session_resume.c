@@ -201,8 +201,8 @@ bool session_recall(struct session *session, uint64_t moment_ns, const struct me
         agent->corrupt = true;
         return true;
     case MESSAGE_BYE:
-        snprintf(agent->peer.key, sizeof agent->peer.key, "%.*s",
-                 (int)sizeof agent->peer.key - 1, message->as.bye.reason);
+        snprintf(agent->peer.key, sizeof agent->peer.key, "%.*s", (int)sizeof agent->peer.key - 1,
+                 message->as.bye.reason);
         return true;
     default:
         return is_odd(error, message, "nobody keeps such a message");
