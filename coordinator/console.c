@@ -129,14 +129,14 @@ static void window_line(const struct console *console, const struct tick *tick)
     double rate = (double)(answers(&tick->total) - console->answers) / seconds;
     uint64_t failed = counters_failed(&tick->total) + tick->total.timed_out;
     uint64_t ended = tick->total.ok + failed;
-    uint32_t living = tick->agents_ready - tick->agents_lost;
+    uint32_t came = tick->agents_ready + tick->agents_lost;
     char response[UNITS_TEXT_BYTES], service[UNITS_TEXT_BYTES], errors[UNITS_TEXT_BYTES];
     char goal[32] = "";
     if (console->goal > 0.0)
         snprintf(goal, sizeof goal, " %.1f %%", 100.0 * rate * ticks / console->goal);
     char agents[64], status[192], part[64];
-    snprintf(agents, sizeof agents, tick->agents_lost > 0 ? "%u of %u" : "%u", living,
-             tick->agents_ready);
+    snprintf(agents, sizeof agents, tick->agents_lost > 0 ? "%u of %u" : "%u", tick->agents_ready,
+             came);
     say(console,
         "%02llu:%02llu  %s%.0f/s%s  %.0f workers  p99 %s  service %s  errors %s  %s agent%s "
         "%.0f %% CPU%s",
@@ -145,7 +145,7 @@ static void window_line(const struct console *console, const struct tick *tick)
         part_shown(console->plan, ended, part, sizeof part), rate, goal, console->workers / ticks,
         shown_p99(&console->response, response), shown_p99(&console->service, service),
         units_show_share(ended > 0 ? (double)failed / (double)ended : 0.0, errors), agents,
-        tick->agents_ready == 1 ? "" : "s", 100.0 * console->load / ticks,
+        came == 1 ? "" : "s", 100.0 * console->load / ticks,
         status_shown(console->plan, tick, status, sizeof status));
 }
 

@@ -108,6 +108,19 @@ static void a_line_says_where_a_search_stands(void **state)
     }
 }
 
+static void a_line_tells_how_many_of_the_agents_are_left(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[2048] = "";
+
+    tick(fixture, 1 * NS_PER_S, (struct tick){.agents_lost = 2});
+    tick(fixture, 6 * NS_PER_S, (struct tick){.agents_lost = 2});
+
+    assert_true(read(fixture->reader, text, sizeof text - 1) > 0);
+    if (strstr(text, "  1 of 3 agents  ") == NULL)
+        fail_msg("1 is here and 2 are lost, and it says: %s", text);
+}
+
 /* As with Ctrl-S, or a pager at its first page. */
 static void a_reader_that_takes_nothing_stalls_nobody(void **state)
 {
@@ -126,6 +139,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_event_is_a_line_with_its_time, stderr_piped,
                                         stderr_restored),
         cmocka_unit_test_setup_teardown(a_line_says_where_a_search_stands, stderr_piped,
+                                        stderr_restored),
+        cmocka_unit_test_setup_teardown(a_line_tells_how_many_of_the_agents_are_left, stderr_piped,
                                         stderr_restored),
         cmocka_unit_test_setup_teardown(a_reader_that_takes_nothing_stalls_nobody, stderr_piped,
                                         stderr_restored),
