@@ -20,7 +20,7 @@ class Connection:
     def __init__(self, forwarder, agent, coordinator):
         self.forwarder = forwarder
         self.sockets = (agent, coordinator)
-        self.silent = False
+        self.silent = forwarder.silent
         for direction, (source, sink) in enumerate(((agent, coordinator), (coordinator, agent))):
             line = queue.Queue()
             threading.Thread(target=self.read, args=(direction, source, line), daemon=True).start()
@@ -28,17 +28,19 @@ class Connection:
 
     def read(self, direction, source, line):
         frames = zmtp.Frames()
-        due = 0.0
+        due, is_new = 0.0, True
         try:
             while data := source.recv(65536):
                 due = max(due, time.monotonic() + self.forwarder.delay())
                 for kind, piece in frames.feed(data):
                     line.put((due, piece))
-                    if kind == "message":
-                        self.forwarder.remember(direction, piece)
-                    elif piece[2:8] == b"\x05READY":
-                        for old in self.forwarder.replayed(direction):
-                            line.put((due, old))
+                    if kind != "message":
+                        continue
+                    # Not sooner: what overtakes the other side's READY breaks the handshake.
+                    for old in self.forwarder.replayed(direction) if is_new else ():
+                        line.put((due, old))
+                    is_new = False
+                    self.forwarder.remember(direction, piece)
         except OSError:
             pass
         line.put(None)
@@ -91,10 +93,8 @@ class Forwarder:
             coordinator.settimeout(None)
             for end in (agent, coordinator):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(self, agent, coordinator)
-            connection.silent = self.silent
             with self.lock:
-                self.connections.append(connection)
+                self.connections.append(Connection(self, agent, coordinator))
 
     def delay(self):
         with self.lock:
@@ -115,8 +115,8 @@ class Forwarder:
 
     def go_half_open(self):
         """No connection says a word any more, and none is closed; nor will those do that are made from now on."""
-        self.silent = True
         with self.lock:
+            self.silent = True
             for connection in self.connections:
                 connection.silent = True
 

@@ -194,6 +194,16 @@ class Case(unittest.TestCase):
         with self.about_the_rate():
             self.assertAlmostEqual(result["ledger"]["planned"] / wanted, 1.0, delta=BUSY)
 
+    @staticmethod
+    def wait_for_more(target, count, agent):
+        """Until `target` has seen more than `count` requests, from an agent that came back. It gives a run up of which it
+        hears nothing for six leases: so long this test may have had no CPU."""
+        def is_back():
+            if agent.poll() is not None:
+                raise StoodStill("an agent that gave up while the test stood still")
+            return target.requests() > count
+        wait_until(is_back, "load from the agent that came back")
+
     def assert_counted_once(self, result, target):
         """The target's own count is the ledger's, and the sum over the agents; nobody was lost, so there is no width."""
         self.assert_balanced(result)

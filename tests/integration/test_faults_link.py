@@ -20,12 +20,13 @@ class Lines(Case):
 
 
 class HalfOpen(Lines):
+    @again_if_it_stood_still
     def test_half_open_connection_ends_the_load_within_a_lease(self):
         target = self.target("--latency", "2ms")
         plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s}}", "10m"))
         coordinator = self.coordinator(plan, 2)
         line = self.line(coordinator)
-        self.agent_over(line, "a1")
+        agent = self.agent_over(line, "a1")
         self.agent(coordinator, "a2", "--max-rate", "1/s")  # it keeps the run alive
         self.wait_for_load(2)
 
@@ -37,7 +38,7 @@ class HalfOpen(Lines):
 
         line.speak_again()
         healed_ns = now_ns()
-        wait_until(lambda: target.requests() > before + RATE // 4, "load over a new connection")
+        self.wait_for_more(target, before + RATE // 4, agent)
         figure("half-open TCP", f"load back {(now_ns() - healed_ns) / 1e9:.1f} s after new connections got through")
         interrupt(coordinator)
         self.finish(coordinator, 5, 130)
