@@ -1,8 +1,11 @@
 #include "coordinator/page_assets.h"
 
-/* The assembler reads the files as they are: no tool makes C of them. */
+/* The assembler reads the files as they are: no tool makes C of them. Global, for link-time
+ * optimisation may put the assembler's part and the functions into different objects. */
 #define EMBED(name, path)                                                                          \
     __asm__(".pushsection .rodata\n"                                                               \
+            ".globl embedded_" #name ", embedded_" #name "_end\n"                                  \
+            ".hidden embedded_" #name ", embedded_" #name "_end\n"                                 \
             "embedded_" #name ": .incbin \"" path "\"\n"                                           \
             "embedded_" #name "_end:\n"                                                            \
             ".popsection\n");                                                                      \
