@@ -226,6 +226,14 @@ static void say_target(const struct evidence *evidence, struct report *report)
             (unsigned long long)report->counters.timed_out);
 }
 
+/* What its owner can do about it. */
+static const char *remedy(const struct counters *counters)
+{
+    if (counters->failed[FAILURE_LOCAL_PORTS] > counters->failed[FAILURE_FD_LIMIT])
+        return "more --source addresses or a wider net.ipv4.ip_local_port_range give more ports";
+    return "ulimit -n gives an agent more descriptors";
+}
+
 static void say_generator(const struct evidence *evidence, struct report *report)
 {
     char text[UNITS_TEXT_BYTES];
@@ -235,8 +243,8 @@ static void say_generator(const struct evidence *evidence, struct report *report
     else if (lacked_means(report))
         say(report,
             "; the generator was the limit: %llu times no local port or no descriptor was "
-            "left",
-            (unsigned long long)own_failures(counters));
+            "left (%s)",
+            (unsigned long long)own_failures(counters), remedy(counters));
     else if (evidence->full > 0)
         say(report,
             "; the generator was the limit: a lane above %.0f %% CPU for %s of the time "
@@ -539,8 +547,9 @@ static void judge_unreachable(struct report *report)
     report->exit_code = EXIT_BROKEN_OFF;
     enum failure failure = commonest(&report->ledger);
     const char *sentence = failure_sentence(failure);
-    say(report, "aborted; the target cannot be reached: none of %llu requests connected (%s%s%s)",
-        (unsigned long long)bad(&report->ledger), failure_word(failure),
+    say(report,
+        "aborted; the target %s cannot be reached: none of %llu requests connected (%s%s%s)",
+        report->plan->target, (unsigned long long)bad(&report->ledger), failure_word(failure),
         sentence != NULL ? ": " : "", sentence != NULL ? sentence : "");
 }
 

@@ -29,7 +29,7 @@ struct run {
     uint64_t response_ms;      /* after the warm-up; 0: 12 ms */
     uint64_t p99_ms;           /* since the answer; the bound is below 20 ms; 0: 12 ms */
     uint64_t answer_failed;    /* of 55000 and these since the answer; the bound is below 0.5 % */
-    uint64_t lag_ms, failed_status, connect_refused, tls_expired, local_ports, timed_out;
+    uint64_t lag_ms, failed_status, connect_refused, tls_expired, local_ports, fd_limit, timed_out;
     uint64_t total;       /* requests_total; 0: none */
     uint64_t not_started; /* of them */
     double load;
@@ -160,7 +160,14 @@ static const struct run runs[] = {
      .outcome = OUTCOME_MISSED,
      .limit = LIMIT_GENERATOR,
      .exit_code = EXIT_NOT_TRUSTED,
-     .says = "missed; the generator was the limit: 600 times no local port"},
+     .says = "missed; the generator was the limit: 600 times no local port or no descriptor was "
+             "left (more --source addresses"},
+    {.name = "a_want_of_descriptors_comes_with_its_remedy",
+     .fd_limit = 600,
+     .outcome = OUTCOME_MISSED,
+     .limit = LIMIT_GENERATOR,
+     .exit_code = EXIT_NOT_TRUSTED,
+     .says = "left (ulimit -n gives an agent more"},
     {.name = "a_rate_that_lacked_a_port_now_and_then_is_met",
      .local_ports = 500,
      .outcome = OUTCOME_MET,
@@ -241,7 +248,8 @@ static const struct run runs[] = {
      .outcome = OUTCOME_ABORTED,
      .limit = LIMIT_TARGET,
      .exit_code = EXIT_BROKEN_OFF,
-     .says = "connect_refused"},
+     .says = "aborted; the target http://[fd77::1]:9/ cannot be reached: none of 55000 requests "
+             "connected (connect_refused"},
     {.name = "a_target_whose_certificate_is_refused_is_unreachable_and_told_why",
      .throughput_per_s = 1000.0,
      .nothing_ok = true,
@@ -452,8 +460,12 @@ static void put_search(const struct run *run, struct plan *plan, struct report *
 
 static void reach(const struct run *run, struct report *report)
 {
-    struct plan plan = {
-        .goal = run->goal, .tolerance = 0.01, .concurrency_max = 200, .requests_total = run->total};
+    static char target[] = "http://[fd77::1]:9/";
+    struct plan plan = {.target = target,
+                        .goal = run->goal,
+                        .tolerance = 0.01,
+                        .concurrency_max = 200,
+                        .requests_total = run->total};
     plan.threshold_count = 1;
     plan.thresholds[0] = (struct threshold){.text = threshold_text,
                                             .metric = METRIC_LATENCY_QUANTILE,
@@ -472,6 +484,7 @@ static void reach(const struct run *run, struct report *report)
     report->counters.failed[FAILURE_CONNECT_REFUSED] = run->connect_refused;
     report->counters.failed[FAILURE_TLS_EXPIRED] = run->tls_expired;
     report->counters.failed[FAILURE_LOCAL_PORTS] = run->local_ports;
+    report->counters.failed[FAILURE_FD_LIMIT] = run->fd_limit;
     report->counters.timed_out = run->timed_out;
     report->ledger = report->counters;
     report->ledger.not_started = run->not_started;
