@@ -1,6 +1,7 @@
 #include "agent/lane.h"
 
 #include "agent/foreman.h"
+#include "agent/machine.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/loop.h"
@@ -41,7 +42,7 @@ struct lane {
     bool ending;
     bool asked, asked_histograms;
     uint32_t changed_from, changed_to; /* phases that may have changed since the last answer */
-    uint64_t answered_ns, answered_cpu_ns;
+    uint64_t answered_ns, answered_busy_ns;
 };
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -59,10 +60,12 @@ static void put_gauges(struct lane *lane, uint64_t now_ns)
     uint64_t cpu_ns = clock_thread_cpu_ns();
     uint64_t interval_ns = now_ns - lane->answered_ns;
     if (interval_ns >= LANE_LOAD_NS_MIN) {
-        uint64_t load = (cpu_ns - lane->answered_cpu_ns) * 1000u / interval_ns;
+        /* A lane that stands ready while others have its core is as full as one that runs. */
+        uint64_t busy_ns = cpu_ns + machine_thread_waited_ns();
+        uint64_t load = (busy_ns - lane->answered_busy_ns) * 1000u / interval_ns;
         meters->lane_load_permille = load < 1000u ? (uint32_t)load : 1000u;
         lane->answered_ns = now_ns;
-        lane->answered_cpu_ns = cpu_ns;
+        lane->answered_busy_ns = busy_ns;
     }
     meters->t_agent = now_ns;
     meters->cpu_ns = cpu_ns;

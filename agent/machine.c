@@ -4,25 +4,28 @@
 #include "common/base/limits.h"
 #include "common/base/net.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PORTS_FILE    "/proc/sys/net/ipv4/ip_local_port_range"
 #define RESERVED_FILE "/proc/sys/net/ipv4/ip_local_reserved_ports"
 #define GOVERNOR_FILE "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 #define CLOCK_FILE    "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define THREAD_FILE   "/proc/thread-self/schedstat"
 #define GROUP_ROOT    "/sys/fs/cgroup"
 
 /* The first line of a small file, "" when there is none. */
 static const char *read_line(const char *path, char *text, size_t text_bytes)
 {
-    FILE *stream = fopen(path, "re");
-    if (stream == NULL || fgets(text, (int)text_bytes, stream) == NULL)
-        text[0] = '\0';
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t count = descriptor >= 0 ? read(descriptor, text, text_bytes - 1) : 0;
+    if (descriptor >= 0)
+        close(descriptor);
+    text[count > 0 ? count : 0] = '\0';
     text[strcspn(text, "\n")] = '\0';
-    if (stream != NULL)
-        fclose(stream);
     return text;
 }
 
@@ -34,6 +37,16 @@ uint32_t machine_cores(void)
         return 1;
     int count = CPU_COUNT(&cores);
     return count < 1 ? 1 : count > (int)LANES_MAX ? LANES_MAX : (uint32_t)count;
+}
+
+/* Time on a CPU, time ready and waiting for one, both in ns, and how often. */
+uint64_t machine_thread_waited_ns(void)
+{
+    char text[128];
+    unsigned long long ran_ns, waited_ns;
+    bool known =
+        sscanf(read_line(THREAD_FILE, text, sizeof text), "%llu %llu", &ran_ns, &waited_ns) == 2;
+    return known ? waited_ns : 0;
 }
 
 /* "150000 100000" or "max 100000" (cgroup v2): time in each period. */

@@ -14,6 +14,9 @@
 uint32_t machine_cores(void);
 /** CPUs that its control group lets it use together, as 1.5; 0: no bound, or not known. */
 double machine_cpu_limit(void);
+/** How long the calling thread has stood ready while others had the CPU, since it began; 0: not
+ * known. */
+uint64_t machine_thread_waited_ns(void);
 /** Ports for outgoing connections of one address to one target; 0: not known. */
 uint32_t machine_ports(void);
 /** The governor of the first core's frequency, into `text[text_bytes]`; returns `text`. */
