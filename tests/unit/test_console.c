@@ -117,7 +117,7 @@ static void a_line_tells_how_many_of_the_agents_are_left(void **state)
     tick(fixture, 6 * NS_PER_S, (struct tick){.agents_lost = 2});
 
     assert_true(read(fixture->reader, text, sizeof text - 1) > 0);
-    if (strstr(text, "  1 of 3 agents  ") == NULL)
+    if (strstr(text, "  1 of 3 agents ") == NULL)
         fail_msg("1 is here and 2 are lost, and it says: %s", text);
 }
 
