@@ -12,7 +12,7 @@ import subprocess
 import sys
 import unittest
 
-from support import BINARY, Case, Target, wait_until
+from support import Case, Target, wait_until
 
 # Longer than any test may take; so even a test that was killed leaves nothing for good.
 SLEEP = ("setpriv", "--pdeathsig", "KILL", "sleep", "700")
@@ -78,17 +78,17 @@ class Host:
 class HostTarget(Target):
     """clobber target on a host, asked for its counts from there."""
 
-    def __init__(self, process, host, port):
+    def __init__(self, process, host, port, address):
         super().__init__(process, port)
-        self.host = host
-        self.url = f"http://{host.address}:{port}/"
+        self.host, self.address = host, address
+        self.url = f"http://{address}:{port}/"
 
     def stats(self):
-        return json.loads(self.host.run(sys.executable, "-ISc", ASK, self.host.address, str(self.port)))
+        return json.loads(self.host.run(sys.executable, "-ISc", ASK, self.address.strip("[]"), str(self.port)))
 
 
 class HostCase(Case):
-    """A test whose processes may be on hosts: hosts(...) makes them, clobber(..., on=host) uses them."""
+    """A test whose processes may be on hosts: hosts(...) makes them, clobber(..., through=host.inside) uses them."""
 
     def hold_namespaces(self, inside, *new):
         """A process with namespaces of its own, made inside of those of `inside`."""
@@ -119,22 +119,19 @@ class HostCase(Case):
             made.append(host)
         return made
 
-    def clobber(self, *arguments, on=None):
-        inside = on.inside if on else ()
-        return self.start(*inside, BINARY, *arguments, name=f"clobber-{arguments[0]}")
-
-    def target_on(self, host, *flags):
-        process = self.clobber("target", "--listen", f"{host.address}:0", *flags, on=host)
+    def target_on(self, host, *flags, address=None):
+        address = address or host.address
+        process = self.clobber("target", "--listen", f"{address}:0", *flags, through=host.inside)
         text = wait_until(lambda: self.read(process.out), "clobber target")
-        return HostTarget(process, host, int(re.search(r":(\d+)\s", text).group(1)))
+        return HostTarget(process, host, int(re.search(r":(\d+)\s", text).group(1)), address)
 
     def coordinator_on(self, host, plan, agents, *flags):
         process = self.clobber("coordinator", plan, "--bind", f"tcp://{host.address}:0", "--plaintext",
-                               "--expect-agents", str(agents), "--out", self.path("out"), *flags, on=host)
+                               "--expect-agents", str(agents), "--out", self.path("out"), *flags, through=host.inside)
         found = wait_until(lambda: re.search(r"tcp://[0-9.]+:\d+", self.read(process.err)), "the coordinator")
         process.endpoint = found.group(0)
         return process
 
     def agent_on(self, host, coordinator, name, *flags):
         return self.clobber("agent", "--connect", coordinator.endpoint, "--name", name, "--lanes", "1", "--once",
-                            "--allow", "10.77.0.0/24", *flags, on=host)
+                            "--allow", "10.77.0.0/24", *flags, through=host.inside)

@@ -125,8 +125,9 @@ class Case(unittest.TestCase):
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def clobber(self, *arguments):
-        return self.start(BINARY, *arguments, name=f"clobber-{arguments[0]}")
+    def clobber(self, *arguments, through=()):
+        """Starts a command of clobber, `through` another command that makes its surroundings."""
+        return self.start(*through, BINARY, *arguments, name=f"clobber-{arguments[0]}")
 
     def finish(self, process, seconds, code=None):
         """Waits for its end, `seconds` and PATIENCE_S; returns its exit code, which must be `code` when given."""
@@ -326,15 +327,16 @@ class Case(unittest.TestCase):
 
     # A fleet of separate commands
 
-    def coordinator(self, plan, agents, *flags):
+    def coordinator(self, plan, agents, *flags, through=()):
         process = self.clobber("coordinator", plan, "--bind", "tcp://127.0.0.1:0", "--expect-agents", str(agents),
-                               "--out", self.path("out"), *flags)
+                               "--out", self.path("out"), *flags, through=through)
         found = wait_until(lambda: re.search(r"tcp://127\.0\.0\.1:\d+", self.read(process.err)), "the coordinator")
         process.endpoint = found.group(0)
         return process
 
-    def agent(self, coordinator, name, *flags):
-        return self.clobber("agent", "--connect", coordinator.endpoint, "--name", name, "--lanes", "1", "--once", *flags)
+    def agent(self, coordinator, name, *flags, through=()):
+        return self.clobber("agent", "--connect", coordinator.endpoint, "--name", name, "--lanes", "1", "--once", *flags,
+                            through=through)
 
 
 def can_connect(port):

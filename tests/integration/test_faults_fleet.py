@@ -2,7 +2,6 @@
 once, peers of another version, strangers on the port."""
 
 import os
-import random
 import re
 import resource
 import signal
@@ -11,6 +10,7 @@ import time
 import unittest
 
 import zmtp
+from strangers import Stranger, connect
 from support import (LEASE_S, RATE, SANITIZED, TOLERANCE, Case, again_if_it_stood_still, events, figure, free_port,
                      interrupt, now_ns, plan_text, wait_until)
 
@@ -21,6 +21,12 @@ ECHO = object()
 def memory_kib(process):
     with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
         return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1))
+
+
+def cpu_seconds(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class CoordinatorFrozen(Case):
@@ -167,6 +173,88 @@ class Versions(Case):
         _, peer = self.coordinator_of(zmtp.WELCOME, major, MINOR + 1, *middle, ECHO, 7, "news", b"more")
         ready = peer.wait_for((zmtp.READY,))
         self.assertEqual(ready[5], welcome[14])
+
+
+class Strangers(Case):
+    """Bytes of strangers on the port, while an honest agent works."""
+    SEED = int(os.environ.get("CLOBBER_SEED", "1"))
+    SECONDS = 3
+    GROWTH_KIB_MAX = 4096
+    # A sanitizer keeps what was freed for a while, so there only a leak of everything would show.
+    GROWTH_KIB_SANITIZED_MAX = 300 * 1024
+
+    def begin(self, *limits):
+        """A coordinator (behind `limits`, a command that sets them) with an honest agent under load."""
+        self.honest_target = self.target("--latency", "2ms")
+        plan = self.write("plan.yaml", plan_text(self.honest_target.url, f"{{hold: {RATE // 2}/s, {TOLERANCE}}}", "10m"))
+        coordinator = self.coordinator(plan, 1, through=limits)
+        self.agent(coordinator, "honest")
+        self.wait_for_load(2)
+        return coordinator
+
+    def conclude(self, coordinator, row, began_kib, began_s, what):
+        """Nothing came of it: the memory is flat, the honest agent was heard all the time, and the ledger is exact."""
+        ended_s = self.ticks()[-1]["at_ns"] / 1e9
+        time.sleep(0.5)
+        growth_kib = memory_kib(coordinator) - began_kib
+        self.assertLessEqual(growth_kib, self.GROWTH_KIB_SANITIZED_MAX if SANITIZED else self.GROWTH_KIB_MAX)
+        # A beat comes between two ticks, or the tick has no part of the agent.
+        silent, longest = 0, 0
+        ticks = self.ticks_between(began_s, ended_s)
+        for tick in ticks:
+            silent = 0 if tick["parts_reported"] > 0 else silent + 1
+            longest = max(longest, silent)
+        figure(row, f"{what}; memory {growth_kib:+} KiB; {len(ticks)} ticks in {ended_s - began_s:.1f} s, and the honest "
+               f"agent's beat missed at most {longest} in a row")
+        interrupt(coordinator)
+        self.finish(coordinator, 5, 130)
+        result = self.result()
+        self.assert_counted_once(result, self.honest_target)
+        with self.about_the_rate():
+            for kind in ("agent_lost", "agent_corrupt"):
+                self.assertEqual(events(result, kind), [])
+
+    @again_if_it_stood_still
+    def test_bytes_of_a_stranger_on_the_port_change_nothing(self):
+        coordinator = self.begin()
+        stranger = Stranger(coordinator.endpoint, self.SEED)
+        # Once through all that libzmq and we keep for later.
+        for _ in range(50):
+            stranger.turn()
+        began_kib, began_s = memory_kib(coordinator), self.ticks()[-1]["at_ns"] / 1e9
+        end = time.monotonic() + self.SECONDS
+        while time.monotonic() < end:
+            stranger.turn()
+        self.conclude(coordinator, "bytes of a stranger", began_kib, began_s, f"{stranger.turns} connections, seed {self.SEED}")
+
+    def idle(self, row, wanted, *limits):
+        coordinator = self.begin(*limits)
+        began_kib, began_s = memory_kib(coordinator), self.ticks()[-1]["at_ns"] / 1e9
+        cpu_s = cpu_seconds(coordinator)
+        idle = []
+        try:
+            for _ in range(wanted):
+                idle.append(connect(coordinator.endpoint))
+            time.sleep(2.5)  # longer than a handshake may take
+        finally:
+            for connection in idle:
+                connection.close()
+        seconds = self.ticks()[-1]["at_ns"] / 1e9 - began_s
+        load = (cpu_seconds(coordinator) - cpu_s) / seconds
+        self.conclude(coordinator, row, began_kib, began_s, f"{len(idle)} connections, coordinator at {100 * load:.0f} % CPU")
+
+    @again_if_it_stood_still
+    def test_10000_idle_connections_change_nothing(self):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = min(10000, hard - 500)
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        self.idle("10,000 idle connections", wanted)
+
+    @again_if_it_stood_still
+    def test_more_connections_than_the_coordinator_has_descriptors_make_it_spin_on_nothing(self):
+        self.idle("no descriptors at the coordinator", 900, "prlimit", "--nofile=400:400")
 
 
 if __name__ == "__main__":
