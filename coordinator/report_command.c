@@ -18,6 +18,9 @@ static const struct format {
     {"csv", "the time series, a line a second", report_as_csv},
     {"html", "the report page: one file, opens without a network", report_as_html},
     {"hgrm", "response latencies, HdrHistogram's percentile format", report_as_hgrm},
+    {"hlog", "all latencies as an HdrHistogram log (V2)", report_as_hlog},
+    {"markdown", "a summary for pull requests", report_as_markdown},
+    {"junit", "goal and thresholds as JUnit XML, for CI systems", report_as_junit},
 };
 
 struct options {

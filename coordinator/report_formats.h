@@ -20,5 +20,12 @@ report_write report_as_csv;
 report_write report_as_html;
 /** The response latencies in HdrHistogram's percentile format. */
 report_write report_as_hgrm;
+/** All latencies as an HdrHistogram log (V2, compressed), one interval: the run after its warm-up.
+ */
+report_write report_as_hlog;
+/** A summary for pull requests. */
+report_write report_as_markdown;
+/** The goal and each threshold as a test case, in JUnit's XML, for CI systems. */
+report_write report_as_junit;
 
 #endif

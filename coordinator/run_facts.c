@@ -91,7 +91,7 @@ static uint32_t failed_thresholds(const struct source *source, const json_t **fi
     return failed;
 }
 
-static const char *threshold_value(const json_t *threshold, char *text)
+const char *run_facts_threshold(const json_t *threshold, char *text)
 {
     double value = json_get_number(threshold, "value");
     const char *unit = json_get_text(threshold, "unit");
@@ -112,7 +112,7 @@ static void say_thresholds(struct run_facts *facts, const struct source *source)
         return;
     }
     say(facts, ", but %s was not kept: it was %s", json_get_text(first, "text"),
-        threshold_value(first, value));
+        run_facts_threshold(first, value));
     if (failed > 1)
         say(facts, ", and %u more thresholds failed", failed - 1);
     say(facts, ".");

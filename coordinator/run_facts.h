@@ -39,5 +39,8 @@ struct run_facts {
 };
 
 void run_facts_fill(const struct run_record *record, struct run_facts *facts);
+/** What was measured for one of the result's thresholds, into `text[PAGE_NUMBER_BYTES]`; returns
+ * `text`. */
+const char *run_facts_threshold(const struct json_t *threshold, char *text);
 
 #endif

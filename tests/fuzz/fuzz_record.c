@@ -8,8 +8,9 @@
 
 static void write_all(const struct run_record *record)
 {
-    static report_write *const formats[] = {report_as_text, report_as_json, report_as_csv,
-                                            report_as_hgrm, report_as_html};
+    static report_write *const formats[] = {report_as_text,     report_as_json, report_as_csv,
+                                            report_as_hgrm,     report_as_html, report_as_hlog,
+                                            report_as_markdown, report_as_junit};
     FILE *nowhere = fopen("/dev/null", "we");
     CHECK(nowhere != NULL);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {

@@ -17,13 +17,15 @@ set(door_msgpack.h proto/wire.c)
 set(door_yaml.h coordinator/yaml.c)
 set(door_nghttp2/nghttp2.h agent/http2.c)
 set(door_dlfcn.h agent/plugin.c)
+set(door_zlib.h coordinator/report_hlog.c)
 set(door_liburing.h agent/engine_uring.c)
 foreach(header err pem ssl x509v3)
   set(door_openssl/${header}.h agent/tls.c)
 endforeach()
 set(door_jansson.h coordinator/diagnosis_json.c coordinator/json.c coordinator/json.h coordinator/json_lines.c
     coordinator/page_data.c coordinator/record.c coordinator/record_partial.c coordinator/record_read.c
-    coordinator/report_formats.c coordinator/report_json.c coordinator/report_page.c coordinator/run_events.c coordinator/run_facts.c)
+    coordinator/report_formats.c coordinator/report_json.c coordinator/report_junit.c coordinator/report_markdown.c
+    coordinator/report_page.c coordinator/run_events.c coordinator/run_facts.c)
 
 set(wrong "")
 foreach(room common/base common/control proto coordinator agent)
