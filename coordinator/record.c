@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define RECORD_SCHEMA 1u
+#define TICK_DIGITS   9u  /* of what was measured once; ten lines a second add up */
+#define RESULT_DIGITS 12u /* as in result.json, to which the line is equal */
 #define AGENTS_A_TICK 64u /* 12 KB, a quarter of a millisecond; a thousand take 1.6 s in turn */
 
 /* One JSON object a line. A line that could not be written whole is taken back, so that after any
@@ -37,9 +39,10 @@ static bool record_failed(const struct record *record, struct error *error)
 }
 
 /* Takes `object`. */
-static bool record_line(struct record *record, json_t *object, struct error *error)
+static bool record_line_of(struct record *record, json_t *object, size_t digits,
+                           struct error *error)
 {
-    char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
+    char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(digits));
     json_decref(object);
     CHECK(text != NULL);
     size_t length = strlen(text);
@@ -56,6 +59,11 @@ static bool record_line(struct record *record, json_t *object, struct error *err
         return record_failed(record, error);
     record->whole += (off_t)length;
     return true;
+}
+
+static bool record_line(struct record *record, json_t *object, struct error *error)
+{
+    return record_line_of(record, object, TICK_DIGITS, error);
 }
 
 static json_t *record_object(const char *kind)
@@ -241,7 +249,7 @@ static bool record_finish(void *state, const struct report *report, struct error
         return false;
     json_t *object = record_object("result");
     json_put(object, "result", json_report(report));
-    if (!record_line(record, object, error))
+    if (!record_line_of(record, object, RESULT_DIGITS, error))
         return false;
     return fsync(record->descriptor) == 0 || record_failed(record, error);
 }
