@@ -7,6 +7,7 @@
 #include "agent/reach.h"
 #include "agent/recorder.h"
 #include "agent/resolver.h"
+#include "common/base/cgroup.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/loop.h"
@@ -278,7 +279,7 @@ static void measure(const struct agent *agent, uint32_t measure_ms, struct findi
     const struct engine_driver *driver = engine_choose(agent->options->engine, &error);
     findings->measured = true;
     findings->lanes = agent->options->lanes;
-    findings->cpu_limit_milli = (uint32_t)(machine_cpu_limit() * 1000.0);
+    findings->cpu_limit_milli = (uint32_t)(cgroup_limits("").cpus * 1000.0);
     findings->descriptors = agent->facts.descriptors;
     findings->room = agent->max_concurrency;
     findings->ports = agent->facts.ports;
@@ -529,6 +530,7 @@ static struct capacity_facts own_facts(const struct agent_options *options)
         .owner_max = options->max_concurrency,
         .descriptors = net_raise_descriptors(options->max_concurrency + ours),
         .descriptors_of_ours = ours,
+        .memory_bytes = cgroup_limits("").memory_bytes,
         .ports = machine_ports(),
         .addresses = addresses > 0 ? addresses : 1,
     };

@@ -6,6 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* An agent with its lanes and meters has 13 MiB before its first connection. One over plain HTTP
+ * takes 2 KiB of ours and 4 to 12 KiB of the kernel's, which the control group counts too; what
+ * TLS takes beside that is not known yet when an agent says what it can carry. */
+#define MEMORY_OF_OURS    (UINT64_C(24) << 20)
+#define MEMORY_PER_WORKER (UINT64_C(16) << 10)
+
+static uint64_t workers_in(uint64_t memory_bytes)
+{
+    uint64_t workers =
+        memory_bytes > MEMORY_OF_OURS ? (memory_bytes - MEMORY_OF_OURS) / MEMORY_PER_WORKER : 0;
+    return workers > 0 ? workers : 1;
+}
+
 struct capacity capacity_of(const struct capacity_facts *facts)
 {
     CHECK(facts->addresses >= 1);
@@ -18,6 +31,8 @@ struct capacity capacity_of(const struct capacity_facts *facts)
         capacity = (struct capacity){(uint32_t)descriptors, CAPACITY_DESCRIPTORS};
     if (ports > 0 && ports < capacity.workers)
         capacity = (struct capacity){(uint32_t)ports, CAPACITY_PORTS};
+    if (facts->memory_bytes > 0 && workers_in(facts->memory_bytes) < capacity.workers)
+        capacity = (struct capacity){(uint32_t)workers_in(facts->memory_bytes), CAPACITY_MEMORY};
     return capacity;
 }
 
@@ -34,6 +49,12 @@ const char *capacity_words(const struct capacity_facts *facts, uint32_t wanted, 
                  "%u local ports of %u address%s allow no more; widen net.ipv4.ip_local_port_range "
                  "or give more with --source",
                  facts->ports, facts->addresses, facts->addresses == 1 ? "" : "es");
+    else if (capacity.limit == CAPACITY_MEMORY)
+        snprintf(text, text_bytes,
+                 "the %" PRIu64
+                 " MiB of its control group allow no more; raise the container's limit to "
+                 "%" PRIu64 " MiB",
+                 facts->memory_bytes >> 20, (MEMORY_OF_OURS + wanted * MEMORY_PER_WORKER) >> 20);
     else
         snprintf(text, text_bytes, "--max-concurrency %u allows no more", facts->owner_max);
     return text;

@@ -11,17 +11,18 @@ struct capacity_facts {
     uint32_t owner_max;   /* --max-concurrency */
     uint64_t descriptors; /* that this process may have */
     uint64_t descriptors_of_ours;
-    uint32_t ports;     /* for outgoing connections, of each address */
-    uint32_t addresses; /* to connect from; at least 1 */
+    uint64_t memory_bytes; /* of its control group; 0: no bound */
+    uint32_t ports;        /* for outgoing connections, of each address */
+    uint32_t addresses;    /* to connect from; at least 1 */
 };
 
 struct capacity {
     uint32_t workers; /* at least 1 */
-    enum { CAPACITY_OWNER, CAPACITY_DESCRIPTORS, CAPACITY_PORTS } limit;
+    enum { CAPACITY_OWNER, CAPACITY_DESCRIPTORS, CAPACITY_PORTS, CAPACITY_MEMORY } limit;
 };
 
-/** The smallest of the three is what there is: a connection takes a descriptor and, towards one
- *  target, a port of its own. */
+/** The smallest of the four is what there is: a connection takes a descriptor, memory, and towards
+ *  one target a port of its own. */
 struct capacity capacity_of(const struct capacity_facts *facts);
 
 /** "1024 open files allow no more; raise it: ulimit -n 5064": why there is no room for `wanted`

@@ -1,11 +1,11 @@
 #include "agent/machine.h"
 
 #include "agent/capacity.h"
+#include "common/base/cgroup.h"
 #include "common/base/limits.h"
 #include "common/base/net.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +15,6 @@
 #define GOVERNOR_FILE "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"
 #define CLOCK_FILE    "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 #define THREAD_FILE   "/proc/thread-self/schedstat"
-#define GROUP_ROOT    "/sys/fs/cgroup"
 
 /* The first line of a small file, "" when there is none. */
 static const char *read_line(const char *path, char *text, size_t text_bytes)
@@ -31,12 +30,8 @@ static const char *read_line(const char *path, char *text, size_t text_bytes)
 
 uint32_t machine_cores(void)
 {
-    cpu_set_t cores;
-    CPU_ZERO(&cores);
-    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
-        return 1;
-    int count = CPU_COUNT(&cores);
-    return count < 1 ? 1 : count > (int)LANES_MAX ? LANES_MAX : (uint32_t)count;
+    uint32_t count = cgroup_cores(cgroup_limits("").cpus);
+    return count > LANES_MAX ? LANES_MAX : count;
 }
 
 /* Time on a CPU, time ready and waiting for one, both in ns, and how often. */
@@ -47,36 +42,6 @@ uint64_t machine_thread_waited_ns(void)
     bool known =
         sscanf(read_line(THREAD_FILE, text, sizeof text), "%llu %llu", &ran_ns, &waited_ns) == 2;
     return known ? waited_ns : 0;
-}
-
-/* "150000 100000" or "max 100000" (cgroup v2): time in each period. */
-static double group_limit(const char *path)
-{
-    char text[64];
-    double quota = 0.0, period = 0.0;
-    if (sscanf(read_line(path, text, sizeof text), "%lf %lf", &quota, &period) != 2)
-        return 0.0;
-    return quota > 0.0 && period > 0.0 ? quota / period : 0.0;
-}
-
-/* The tightest on the way from our group up to the root, which a container shows as its own. */
-double machine_cpu_limit(void)
-{
-    char line[1024], path[sizeof line + 64];
-    if (strncmp(read_line("/proc/self/cgroup", line, sizeof line), "0::", 3) != 0)
-        return 0.0;
-    char *group = line + 3;
-    double tightest = 0.0;
-    for (;;) {
-        snprintf(path, sizeof path, "%s%s/cpu.max", GROUP_ROOT, group);
-        double limit = group_limit(path);
-        if (limit > 0.0 && (tightest <= 0.0 || limit < tightest))
-            tightest = limit;
-        char *slash = strrchr(group, '/');
-        if (slash == NULL)
-            return tightest;
-        *slash = '\0';
-    }
 }
 
 uint32_t machine_ports(void)

@@ -12,8 +12,6 @@
 
 /** Cores that this process may use: a container's share, not the machine; at least 1. */
 uint32_t machine_cores(void);
-/** CPUs that its control group lets it use together, as 1.5; 0: no bound, or not known. */
-double machine_cpu_limit(void);
 /** How long the calling thread has stood ready while others had the CPU, since it began; 0: not
  * known. */
 uint64_t machine_thread_waited_ns(void);

@@ -1,5 +1,6 @@
 #include "coordinator/run.h"
 
+#include "common/base/cgroup.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/limits.h"
@@ -16,7 +17,6 @@
 #include "coordinator/store.h"
 #include "proto/channel.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,15 +84,6 @@ static bool run_check_flags(const char *word, const struct run_options *options,
                      word);
 }
 
-static uint32_t cores(void)
-{
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-        return 1;
-    return (uint32_t)CPU_COUNT(&allowed);
-}
-
 /* A name that cannot be resolved is found before anything starts. Agents resolve it again for
  * themselves. */
 static bool run_check_target(const struct plan *plan, struct error *error)
@@ -108,7 +99,9 @@ static bool run_start_children(struct run *run, struct error *error)
 {
     uint32_t lanes = run->options->lanes;
     if (lanes == 0)
-        lanes = cores() / run->agents > 0 ? cores() / run->agents : 1;
+        lanes = cgroup_cores(cgroup_limits("").cpus) / run->agents;
+    if (lanes == 0)
+        lanes = 1;
     const struct plan *plan = run->plan;
     char allow[NAME_BYTES_MAX + 16];
     if (plan->unix_path[0] != '\0')
