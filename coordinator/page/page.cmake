@@ -10,5 +10,6 @@ add_custom_command(
   DEPENDS ${page_sources} ${DYGRAPHS_FOLDER}/dygraph.min.js ${DYGRAPHS_FOLDER}/dygraph.css
   COMMENT "Joining the report page" VERBATIM)
 set_source_files_properties(page_assets.c PROPERTIES
+  COMPILE_OPTIONS -fno-lto # what the assembler reads belongs to no function that a link-time optimiser could move along
   COMPILE_DEFINITIONS PAGE_FOLDER="${page_folder}"
   OBJECT_DEPENDS "${page_folder}/page.html;${page_folder}/page.css;${page_folder}/page.js")
