@@ -546,7 +546,6 @@ static bool agent_load_keys(struct agent *agent, struct error *error)
                  options->connect);
     if (!agent->locked)
         return true;
-    secret_file_hide_process();
     return channel_keys_own(options->secret_key, &agent->own, error) &&
            channel_keys_server(options->server_key, agent->server_key, error);
 }
@@ -576,6 +575,7 @@ int command_agent(int count, char **arguments)
             return EXIT_USAGE;
         }
     }
+    secret_file_hide_process(); /* a plan's secrets come with it, and nobody says which they are */
     if (options.embedded)
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody is left to hear a last word */
     else

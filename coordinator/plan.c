@@ -2,9 +2,11 @@
 
 #include "common/base/check.h"
 #include "common/base/harmless.h"
+#include "common/base/secret_file.h"
 #include "common/base/units.h"
 #include "coordinator/plan_check.h"
 #include "coordinator/plan_reading.h"
+#include "coordinator/plan_secret.h"
 #include "coordinator/plan_table.h"
 #include "coordinator/plan_value.h"
 #include "coordinator/yaml.h"
@@ -290,15 +292,20 @@ static char *load_file(const char *path, size_t bytes_max, size_t *text_bytes)
     return text;
 }
 
+static char *path_beside(const char *plan_path, const char *name)
+{
+    const char *slash = strrchr(plan_path, '/');
+    int folder_bytes = slash != NULL && name[0] != '/' ? (int)(slash + 1 - plan_path) : 0;
+    char *path;
+    return asprintf(&path, "%.*s%s", folder_bytes, plan_path, name) < 0 ? NULL : path;
+}
+
 /* `context` is the path of the plan: what it names lies beside it. */
 static bool load_beside(void *context, const char *name, size_t bytes_max, char **text,
                         size_t *text_bytes, struct error *error)
 {
-    const char *plan_path = context;
-    const char *slash = strrchr(plan_path, '/');
-    int folder_bytes = slash != NULL && name[0] != '/' ? (int)(slash + 1 - plan_path) : 0;
-    char *path;
-    if (asprintf(&path, "%.*s%s", folder_bytes, plan_path, name) < 0)
+    char *path = path_beside(context, name);
+    if (path == NULL)
         return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory to read %s", name);
     *text = load_file(path, bytes_max, text_bytes);
     int failure = errno;
@@ -314,6 +321,45 @@ static bool load_beside(void *context, const char *name, size_t bytes_max, char 
     return error_set(error, ERROR_LIMIT, PLACE_NONE, "%s has more than %zu bytes", name, bytes_max);
 }
 
+static bool copy_variable(const char *name, size_t bytes_max, char **value, size_t *value_bytes,
+                          struct error *error)
+{
+    const char *found = getenv(name);
+    if (found == NULL)
+        return error_set(error, ERROR_PLAN, PLACE_NONE, "the environment has no such variable");
+    *value_bytes = strlen(found);
+    if (*value_bytes > bytes_max)
+        return error_set(error, ERROR_LIMIT, PLACE_NONE, "it has more than %zu bytes", bytes_max);
+    *value = strdup(found);
+    return *value != NULL ||
+           error_set(error, ERROR_MEMORY, PLACE_NONE, "out of memory reading the plan");
+}
+
+/* `context` is the path of the plan. */
+static bool load_secret(void *context, enum plan_secret_kind kind, const char *name,
+                        size_t bytes_max, char **value, size_t *value_bytes, struct error *error)
+{
+    if (kind == SECRET_OF_ENVIRONMENT)
+        return copy_variable(name, bytes_max, value, value_bytes, error);
+    char *path = path_beside(context, name);
+    char *text = malloc(bytes_max + 1);
+    bool read = path != NULL && text != NULL
+                    ? secret_file_read(path, SECRET_GIVEN, text, bytes_max + 1, value_bytes, error)
+                    : error_set(error, ERROR_MEMORY, PLACE_NONE, "out of memory reading the plan");
+    free(path);
+    if (read)
+        *value = text;
+    else
+        free(text);
+    return read;
+}
+
+struct plan_files plan_files_beside(const char *path)
+{
+    return (struct plan_files){
+        .context = (char *)(uintptr_t)path, .load = load_beside, .secret = load_secret};
+}
+
 struct plan *plan_load(const char *path, struct plan_errors *errors)
 {
     size_t text_bytes = 0;
@@ -324,7 +370,7 @@ struct plan *plan_load(const char *path, struct plan_errors *errors)
                         strerror(errno));
         return NULL;
     }
-    struct plan_files files = {.context = (char *)(uintptr_t)path, .load = load_beside};
+    struct plan_files files = plan_files_beside(path);
     struct plan *plan = plan_read_with(path, text, text_bytes, &files, errors);
     free(text);
     return plan;
@@ -411,6 +457,7 @@ void plan_destroy(struct plan *plan)
     free(plan->target_path);
     free(plan->headers);
     destroy_tls(&plan->tls_options);
+    plan_secret_forget(plan);
     free(plan->plugin);
     free(plan->plugin_options);
     free(plan);

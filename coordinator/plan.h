@@ -100,6 +100,15 @@ struct plan_data {
     size_t block_bytes;
 };
 
+enum plan_secret_kind { SECRET_OF_ENVIRONMENT, SECRET_OF_FILE };
+
+/** What a reference in a text of the plan stands for. */
+struct plan_secret {
+    char *reference; /* "${env:TOKEN}", all that is shown of it */
+    char *value;     /* value_bytes of it; NULL: it could not be had, and there is no plan */
+    uint32_t value_bytes;
+};
+
 #define BOUNDS_MAX 2u /* of `while`: a latency quantile, errors.rate */
 
 enum spacing { SPACING_UNIFORM, SPACING_POISSON };
@@ -161,6 +170,8 @@ struct plan {
     struct plan_variable variables[VARIABLES_MAX];
     uint32_t data_count;
     struct plan_data data[DATA_FILES_MAX];
+    uint32_t secret_count;
+    struct plan_secret secrets[SECRETS_MAX];
     uint32_t slot_count; /* values that requests fill in by their index; 0: none does */
     struct plan_tls tls_options;
     uint32_t request_count; /* 1 to REQUEST_NAMES_MAX */
@@ -194,6 +205,9 @@ struct plan_files {
      * the caller owns `*text`: free(). False: ERROR_SYSTEM, ERROR_LIMIT, ERROR_MEMORY. */
     bool (*load)(void *context, const char *name, size_t bytes_max, char **text, size_t *text_bytes,
                  struct error *error);
+    /** The value of a secret, of at most `bytes_max`; else as load(). NULL: there are none. */
+    bool (*secret)(void *context, enum plan_secret_kind kind, const char *name, size_t bytes_max,
+                   char **value, size_t *value_bytes, struct error *error);
 };
 
 /** Reads and checks the plan in `text[text_bytes]`; `path` is for messages: copied into the plan,
@@ -208,6 +222,9 @@ struct plan *plan_read(const char *path, const char *text, size_t text_bytes,
 /** Reads the whole file at `path` ("-": stdin, once), then as plan_read_with(); the files that it
  * names are found from its folder. `path` outlives `errors`. */
 struct plan *plan_load(const char *path, struct plan_errors *errors);
+
+/** The files beside the plan at `path` (borrowed), and the environment of this process. */
+struct plan_files plan_files_beside(const char *path);
 
 /** The plan that `run URL` means: hold a rate, a fixed concurrency, or neither: maximize; for 30 s
  * unless told, of which 3 s (of a run below 6 s: half) are warm-up. NULL: as plan_read(),

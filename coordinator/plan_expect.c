@@ -4,6 +4,7 @@
 #include "common/base/harmless.h"
 #include "common/base/units.h"
 #include "coordinator/plan_headers.h"
+#include "coordinator/plan_secret.h"
 #include "coordinator/plan_value.h"
 
 #include <ctype.h>
@@ -61,6 +62,8 @@ static bool read_header(struct reading *reading, const struct plan_key *key,
         mistake = "a name is of letters, digits and !#$%&'*+-.^_`|~, and not longer than a line";
     else if (*headers != NULL && headers_have(*headers, node->key, strlen(node->key)))
         mistake = "it is there already, in other letters: a header may come once";
+    else if (plan_secret_mark(node->text, node->text_bytes) != NULL)
+        mistake = "its value holds a secret, and what an answer holds is none";
     else if (plan_text_is_unsafe(node->text, node->text_bytes))
         mistake = "its value holds a control character: give one line of text";
     if (mistake != NULL) {

@@ -245,6 +245,8 @@ struct plan *plan_from_flags(const struct plan_flags *flags, struct plan_errors 
     struct plan *plan = plan_begin(&reading, flags->url, errors);
     if (plan == NULL)
         return NULL;
+    const struct plan_files files = plan_files_beside("");
+    reading.files = &files;
     plan_presets(&reading);
     put_text(&reading, "target", flags->url, plan);
     put_goal(&reading, flags);

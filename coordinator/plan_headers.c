@@ -1,7 +1,6 @@
 #include "coordinator/plan_headers.h"
 
 #include "common/base/check.h"
-#include "coordinator/plan_target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +66,6 @@ const char *header_mistake(const char *name, const char *value, size_t value_byt
     if (value_bytes > 0 &&
         (strchr(" \t", value[0]) != NULL || strchr(" \t", value[value_bytes - 1]) != NULL))
         return "its value begins or ends with a blank: take the blank out";
-    if (target_later_marker(value, value_bytes) != NULL)
-        return "references ('${env:', '${file:') are not built in this release";
     return NULL;
 }
 

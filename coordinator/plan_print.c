@@ -398,6 +398,8 @@ void plan_print(const struct plan *plan, FILE *stream)
 {
     struct printer printer = {.plan = plan, .stream = stream};
     print_section(&printer, "", plan);
+    for (uint32_t i = 0; i < plan->secret_count; i++)
+        fprintf(stream, "# %s is ***\n", plan->secrets[i].reference);
 }
 
 /* "`5s`", "required", "-": what a key is when nobody gives it. */

@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/harmless.h"
 #include "common/base/units.h"
+#include "coordinator/plan_secret.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -190,8 +191,9 @@ bool target_read(const char *text, struct target *target, struct place place, st
 {
     struct target read = {.path = "/"};
     const char *authority = text;
-    if (target_later_marker(text, strlen(text)) != NULL)
-        return target_mistake(text, place, error, "references are not built in this release");
+    if (plan_secret_mark(text, strlen(text)) != NULL)
+        return target_mistake(text, place, error,
+                              "secrets stand in header values and bodies, never in a target");
     if (strstr(text, "{{") != NULL)
         return target_mistake(text, place, error,
                               "templates stand in the paths of requests: give get: /PATH");
@@ -227,16 +229,6 @@ const char *target_text_mistake(const char *text, size_t text_bytes)
             return "blanks, control characters and all beyond ASCII are written as %XX";
         if (text[i] == '#')
             return "what is behind a '#' is never sent: leave it out";
-    }
-    return NULL;
-}
-
-const char *target_later_marker(const char *text, size_t text_bytes)
-{
-    static const char *const markers[] = {"${env:", "${file:"};
-    for (size_t i = 0; i < COUNT(markers); i++) {
-        if (memmem(text, text_bytes, markers[i], strlen(markers[i])) != NULL)
-            return markers[i];
     }
     return NULL;
 }

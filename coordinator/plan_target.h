@@ -29,7 +29,4 @@ const char *target_path_mistake(const char *path);
 /** The same of a stretch of a path. */
 const char *target_text_mistake(const char *text, size_t text_bytes);
 
-/** What a later release builds and `text[text_bytes]` holds ("${env:"), or NULL. Static. */
-const char *target_later_marker(const char *text, size_t text_bytes);
-
 #endif

@@ -2,6 +2,7 @@
 
 #include "coordinator/plan_command.h"
 #include "coordinator/plan_headers.h"
+#include "coordinator/plan_secret.h"
 #include "coordinator/template.h"
 
 #include <stdio.h>
@@ -29,6 +30,7 @@ static void check(struct reading *reading, enum template_use use, const char *wh
                   struct place place, const char *text, size_t text_bytes)
 {
     struct error error = {0};
+    plan_secret_load(reading, what, place, text, text_bytes);
     if (template_is_one(text, text_bytes) &&
         !template_check(reading->plan, use, text, text_bytes, &error))
         plan_errors_add(reading->errors, error.kind, place, "%s: %s", what, error.message);

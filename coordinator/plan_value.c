@@ -6,6 +6,7 @@
 #include "coordinator/plan_command.h"
 #include "coordinator/plan_expect.h"
 #include "coordinator/plan_headers.h"
+#include "coordinator/plan_secret.h"
 #include "coordinator/plan_target.h"
 #include "coordinator/plan_threshold.h"
 #include "coordinator/template.h"
@@ -221,13 +222,13 @@ static bool put_stage_to(const struct plan *plan, const struct node *node, doubl
 static bool refuse_references(struct reading *reading, const struct plan_key *key,
                               const struct node *node)
 {
-    const char *marker = target_later_marker(node->text, node->text_bytes);
-    if (marker == NULL)
+    if (plan_secret_mark(node->text, node->text_bytes) == NULL)
         return true;
-    return plan_errors_add(reading->errors, ERROR_PLAN, node->place,
-                           "%s holds '%s', and references are not built in this release; give "
-                           "plain text",
-                           key->path, marker);
+    return plan_errors_add(
+        reading->errors, ERROR_PLAN, node->place,
+        "%s holds a secret, '${env:' or '${file:'; those stand in header values, "
+        "bodies, send and command",
+        key->path);
 }
 
 /* False: reported already. */
@@ -257,7 +258,7 @@ static bool read_bytes(struct reading *reading, const struct plan_key *key, cons
     if (is_empty(node) || !in_range(key, (double)node->text_bytes))
         return plan_mistake(reading, key, node);
     bool plain = key->type != PLAN_PAYLOAD;
-    if (!refuse_references(reading, key, node) ||
+    if ((plain && !refuse_references(reading, key, node)) ||
         (plain && !refuse_templates(reading, key, node)) ||
         !plan_put_text(reading, plan_key_field(key, object), node->text, node->text_bytes,
                        node->place)) {
@@ -438,13 +439,6 @@ static bool read_command(struct reading *reading, const struct plan_key *key,
     char **field = plan_key_field(key, object);
     if (is_empty(node) || node->kind == NODE_MAP || node->kind == NODE_REFUSED)
         return plan_mistake(reading, key, node);
-    for (const struct node *word = node->kind == NODE_LIST ? node->first : node; word != NULL;
-         word = word->next) {
-        if (word->kind == NODE_SCALAR && !refuse_references(reading, key, word))
-            return false;
-        if (node->kind == NODE_SCALAR)
-            break;
-    }
     size_t byte_count = 0;
     char *bytes = NULL;
     const char *mistake = command_read(node, &bytes, &byte_count);

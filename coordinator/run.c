@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/base/loop.h"
 #include "common/base/net.h"
+#include "common/base/secret_file.h"
 #include "common/command.h"
 #include "coordinator/assign.h"
 #include "coordinator/children.h"
@@ -120,7 +121,13 @@ static bool run_start_children(struct run *run, struct error *error)
 
 static bool run_bind(struct run *run, const char *endpoint, struct error *error)
 {
+    if (run->plan->secret_count > 0)
+        secret_file_hide_process();
     run->channel = keys_bind(&run->options->keys, endpoint, run->agents, &run->keys, error);
+    if (run->channel != NULL && run->plan->secret_count > 0 && run->options->keys.plaintext &&
+        !channel_endpoint_is_local(endpoint))
+        log_line(LOG_WARNING,
+                 "--plaintext: the secrets of this plan go over the network as they are");
     return run->channel != NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/harmless.h"
 #include "common/base/units.h"
+#include "coordinator/plan_secret.h"
 #include "coordinator/plan_target.h"
 #include "proto/dataset.h"
 
@@ -21,9 +22,10 @@
 
 static const char *const built_in[] = {"seq", "uuid", "random"};
 
-enum piece_kind { PIECE_LITERAL, PIECE_VALUE, PIECE_SLOT };
+enum piece_kind { PIECE_LITERAL, PIECE_VALUE, PIECE_SECRET, PIECE_SLOT };
 
-/* A stretch of text that stays, a value that the plan gives (to be encoded as its place asks), or a
+/* A stretch of text that stays, a value that the plan gives (to be encoded as its place asks), one
+ * that it refers to, or a
  * slot that each request fills. */
 struct piece {
     enum piece_kind kind;
@@ -202,17 +204,35 @@ static bool read_quoted(struct reader *reader, const char *quote, struct piece *
     return true;
 }
 
+/* A secret that could not be had is nothing: that was reported. */
+static bool read_secret(struct reader *reader, struct piece *piece, struct error *error)
+{
+    struct secret_reference reference;
+    if (!plan_secret_reference(reader->at, reader->end, &reference, error))
+        return false;
+    const struct plan_secret *secret = plan_secret_find(reader->plan, &reference);
+    bool there = secret != NULL && secret->value != NULL;
+    *piece = (struct piece){
+        PIECE_SECRET, there ? secret->value : "", there ? secret->value_bytes : 0, {0}};
+    reader->at = reference.text + reference.bytes;
+    return true;
+}
+
 /* The next piece; the reader is not at its end. */
 static bool next(struct reader *reader, struct piece *piece, struct error *error)
 {
     size_t left = (size_t)(reader->end - reader->at);
     const char *open = memmem(reader->at, left, OPEN, 2);
-    if (open != reader->at) {
-        size_t bytes = open != NULL ? (size_t)(open - reader->at) : left;
+    const char *secret = plan_secret_mark(reader->at, left);
+    const char *first = open == NULL || (secret != NULL && secret < open) ? secret : open;
+    if (first != reader->at) {
+        size_t bytes = first != NULL ? (size_t)(first - reader->at) : left;
         *piece = (struct piece){PIECE_LITERAL, reader->at, bytes, {0}};
         reader->at += bytes;
         return true;
     }
+    if (first == secret)
+        return read_secret(reader, piece, error);
     const char *inside = open + 2;
     while (inside < reader->end && isspace((unsigned char)*inside))
         inside++;
@@ -245,8 +265,8 @@ static bool check_in_header(const struct plan *plan, const struct piece *piece, 
     if (piece->kind != PIECE_SLOT)
         return !holds_control(piece->text, piece->text_bytes) ||
                error_set(error, ERROR_PLAN, PLACE_NONE,
-                         "a variable with a control character stands in a header; give one line "
-                         "of text");
+                         "a %s with a control character stands in a header; give one line of text",
+                         piece->kind == PIECE_SECRET ? "secret" : "variable");
     const struct plan_data *data = &plan->data[piece->slot.file];
     struct dataset dataset;
     if (piece->slot.kind != SLOT_CELL || data->block == NULL)
@@ -272,7 +292,7 @@ static bool check_in_path(const struct piece *piece, struct error *error)
 
 bool template_is_one(const char *text, size_t text_bytes)
 {
-    return memmem(text, text_bytes, OPEN, 2) != NULL;
+    return memmem(text, text_bytes, OPEN, 2) != NULL || plan_secret_mark(text, text_bytes) != NULL;
 }
 
 bool template_name_is_good(const char *name)

@@ -2,7 +2,8 @@
  * fills in anew. Pure.
  *
  *  `{{ seq }}`, `{{ random(1, 100) }}`, `{{ uuid }}`, `{{ NAME }}` of the plan's variables, `{{
- * FILE.COLUMN }}` of its data, `{{ 'text' }}` for a text as it stands, braces included. */
+ * FILE.COLUMN }}` of its data, `{{ 'text' }}` for a text as it stands, braces included; and
+ * secrets, `${env:NAME}`, `${file:PATH}`. */
 #ifndef CLOBBER_COORDINATOR_TEMPLATE_H
 #define CLOBBER_COORDINATOR_TEMPLATE_H
 

@@ -41,6 +41,8 @@
 #define SLOTS_MAX         512u        /* values that requests fill in: sixteen for each of them */
 #define EXPECTATIONS_MAX  128u        /* four for each of the requests */
 #define REDIRECTS_MAX     20u         /* as browsers do */
+#define SECRETS_MAX       32u         /* references that differ: a key or two for each service */
+#define SECRET_BYTES_MAX  8192u       /* of one: a token with many claims; more than headers take */
 #define STREAMS_MAX       1024u       /* on one connection; servers allow 100 to 256 */
 #define REUSES_MAX        1000000000u /* of a connection: more than the longest run sees */
 #define WEIGHT_MAX        1000000u    /* a share of one in a million is as fine as anyone asks */

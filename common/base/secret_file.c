@@ -13,13 +13,14 @@ static bool is_guarded(const char *path, const struct stat *file, enum secret_gu
 {
     unsigned own = (unsigned)geteuid();
     unsigned mode = (unsigned)file->st_mode & 0777u;
+    bool given = guard == SECRET_GIVEN && file->st_uid == 0 && own != 0;
     if (!S_ISREG(file->st_mode))
         return error_set(error, ERROR_USAGE, PLACE_NONE, "%s is not a file", path);
-    if (file->st_uid != own && (guard == SECRET_READ || file->st_uid != 0))
+    if (file->st_uid != own && !given && (guard != SECRET_WRITE || file->st_uid != 0))
         return error_set(error, ERROR_USAGE, PLACE_NONE,
                          "%s belongs to user %u, and this is user %u; type: chown %u %s", path,
                          (unsigned)file->st_uid, own, own, path);
-    if (guard == SECRET_READ && (mode & 077u) != 0)
+    if (guard != SECRET_WRITE && !given && (mode & 077u) != 0)
         return error_set(error, ERROR_USAGE, PLACE_NONE,
                          "%s can be read by others (mode %04o); type: chmod 600 %s", path, mode,
                          path);

@@ -10,6 +10,8 @@
 
 enum secret_guard {
     SECRET_READ,  /* ours, and nobody else may read or change it */
+    SECRET_GIVEN, /* the same, or root's and nobody else may change it: as orchestrators give them
+                   */
     SECRET_WRITE, /* anybody may read it; ours or root's, and nobody else may change it */
 };
 

@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
 {
     static struct plan_errors errors;
     struct shelf shelf = {bytes, count};
-    struct plan_files files = {&shelf, load};
+    struct plan_files files = {.context = &shelf, .load = load};
     errors = (struct plan_errors){0};
     struct plan *plan = plan_read_with("fuzz", head, sizeof head - 1, &files, &errors);
     if (plan == NULL) {

@@ -1,10 +1,13 @@
 """Who may join a fleet, and what an agent may be sent to. Fleets are on networks of their own, since on loopback there
 is nobody to keep out."""
 
+import http.server
 import os
+import pathlib
 import re
 import signal
 import subprocess
+import threading
 import unittest
 
 from hosts import HostCase, needs_hosts
@@ -97,7 +100,7 @@ class Locked(HostCase, Keys):
         self.assert_counted_once(result, target)
         self.assertEqual(sorted(agent["name"] for agent in result["agents"]), ["eu-1", "eu-2"])
         self.assertIn(self.public("stranger"), events(result, "key_refused")[0]["sentence"])
-        self.assertFalse(result["environment"]["plaintext"] if "environment" in result else result["plaintext"])
+        self.assertFalse(result["plaintext"])
         self.assert_secrets_are_nowhere("office", "eu-1", "eu-2", "stranger")
 
     def test_the_list_is_read_again_on_hangup(self):
@@ -113,16 +116,16 @@ class Locked(HostCase, Keys):
         self.wait_for_load(1)
 
         self.admit("eu-1", "eu-2")
-        os.kill(self.inner(coordinator), signal.SIGHUP)
+        coordinator.send_signal(signal.SIGHUP)
         self.wait_for_event("keys_reloaded", "^2 keys may join")
         self.wait_for_event("agent_joined", "eu-2")
 
         self.write("authorized", "eu-2 no-key\n")
-        os.kill(self.inner(coordinator), signal.SIGHUP)
+        coordinator.send_signal(signal.SIGHUP)
         self.wait_for_event("keys_kept", r"stay as they were: .*authorized:1:6: 'no-key' is no key")
 
         self.admit("eu-2")
-        os.kill(self.inner(coordinator), signal.SIGHUP)
+        coordinator.send_signal(signal.SIGHUP)
         self.wait_for_event("agent_barred", "eu-1")
         self.wait_for_event("agent_lost", "eu-1")
         wait_until(lambda: "refused our key" in self.read(one.err), "eu-1 to be refused")
@@ -153,11 +156,6 @@ class Locked(HostCase, Keys):
 
         self.assert_counted_once(self.result(), target)
         self.assertEqual(len(self.result()["agents"]), 1)
-
-    @staticmethod
-    def inner(process):
-        """nsenter becomes the command itself, so it is the same process."""
-        return process.pid
 
     def test_a_bind_that_others_reach_needs_keys_or_a_word(self):
         office, far = self.hosts("office", "far")
@@ -229,6 +227,70 @@ class KeyFiles(Case, Keys):
         again = self.clobber("key", "new", self.path("keys"), "eu-1")
         self.finish(again, 1, 2)
         self.assertIn("eu-1.key is there already", self.read(again.err))
+
+
+class Secrets(Case):
+    """A value that a plan refers to reaches the target, and nothing that anybody reads."""
+
+    VALUES = ("env-s3cr3t-7f2e", "file-s3cr3t-91ab")
+
+    def listen(self):
+        """A target that keeps the header lines of what it was asked."""
+        seen = set()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                seen.add((self.headers["Authorization"], body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        self.stack.callback(server.server_close)
+        self.stack.callback(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/", seen
+
+    def test_secrets_reach_the_target_and_nobody_else(self):
+        url, seen = self.listen()
+        os.environ["CLOBBER_TEST_TOKEN"] = self.VALUES[0]
+        self.stack.callback(os.environ.pop, "CLOBBER_TEST_TOKEN")
+        os.chmod(self.write("password", self.VALUES[1] + "\n"), 0o600)
+        plan = self.write("plan.yaml", plan_text(url, "{hold: 20/s, tolerance: 50%}", "4s", more=(
+            "requests: [{post: /, headers: {Authorization: 'Bearer ${env:CLOBBER_TEST_TOKEN}'}, "
+            "body: 'pw=${file:password}'}]\n")))
+        run = self.clobber("run", plan, "--out", self.path("out"), "--json", self.path("result.json"))
+        self.wait_for_load(1)
+        words = b"".join(pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in [run.pid, *children(run.pid)])
+        self.finish(run, 8)
+        self.finish(self.clobber("validate", plan), 1, 0)
+        self.finish(self.clobber("report", self.path("out")), 1)
+        os.chmod(self.path("password"), 0o644)
+        refused = self.clobber("validate", plan)
+        self.finish(refused, 1, 2)
+        self.assertRegex(self.read(refused.err), r"plan\.yaml:7:\d+: requests\.body: \$\{file:password\}: "
+                         r".*can be read by others \(mode 0644\); type: chmod 600")
+
+        self.assertEqual(seen, {(f"Bearer {self.VALUES[0]}", f"pw={self.VALUES[1]}")})
+        os.unlink(self.path("password"))
+        for value in self.VALUES:
+            self.assertNotIn(value.encode(), words)
+            for path in pathlib.Path(self.folder).rglob("*"):
+                if path.is_file():
+                    self.assertNotIn(value.encode(), path.read_bytes(), path)
+        validated = self.read(self.path("clobber-validate-0.out"))
+        self.assertIn("# ${env:CLOBBER_TEST_TOKEN} is ***\n# ${file:password} is ***\n", validated)
+
+
+def children(pid):
+    return [int(word) for task in os.listdir(f"/proc/{pid}/task")
+            for word in pathlib.Path(f"/proc/{pid}/task/{task}/children").read_text(encoding="ascii").split()]
 
 
 @needs_hosts

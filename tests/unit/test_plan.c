@@ -42,7 +42,7 @@ static struct plan *read_plan(const char *text)
 {
     struct guard guard = guard_open(strlen(text));
     errors = (struct plan_errors){0};
-    struct plan_files files = {shelf, shelf_load};
+    struct plan_files files = {.context = shelf, .load = shelf_load, .secret = shelf_secret};
     struct plan *plan =
         plan_read_with("dir/soak.yaml", (const char *)guard_copy(&guard, text, strlen(text)),
                        strlen(text), &files, &errors);
@@ -847,7 +847,7 @@ static int read_examples(const char *path)
 static void examples_of_the_pages_are_good_plans(void **state)
 {
     (void)state;
-    assert_int_equal(read_examples(PLAN_PAGE), 8);
+    assert_int_equal(read_examples(PLAN_PAGE), 9);
     assert_int_equal(read_examples(HTTP_PAGE), 1);
 }
 

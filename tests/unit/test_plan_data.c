@@ -33,7 +33,7 @@ static struct plan_errors errors;
 
 static struct plan *read_plan(const char *text)
 {
-    struct plan_files files = {shelf, shelf_load};
+    struct plan_files files = {.context = shelf, .load = shelf_load};
     errors = (struct plan_errors){0};
     return plan_read_with("p.yaml", text, strlen(text), &files, &errors);
 }

@@ -42,7 +42,7 @@ struct passage {
 static struct plan *read_plan(const char *text)
 {
     static struct plan_errors errors;
-    struct plan_files files = {shelf, shelf_load};
+    struct plan_files files = {.context = shelf, .load = shelf_load};
     errors = (struct plan_errors){0};
     struct plan *plan = plan_read_with("p.yaml", text, strlen(text), &files, &errors);
     if (plan == NULL)
