@@ -241,12 +241,54 @@ bool allow_add(struct allow *allow, const char *text, struct error *error)
     return is_fine;
 }
 
-/* Link-local addresses: the metadata service of every large cloud, with its credentials, is one. */
-static bool is_link_local(struct bits bits)
+/* Where clouds hand out the credentials of a machine to whoever asks from it. */
+static const struct denied {
+    struct bits network;
+    uint32_t prefix_bits;
+    const char *what;
+} denied[] = {
+    {{.bytes = {169, 254}, .count = 32}, 16, "a link-local address"}, /* AWS, Azure, GCP, ... */
+    {{.bytes = {0xfe, 0x80}, .count = 128}, 10, "a link-local address"},
+    {{.bytes = {0xfd, 0x00, 0x0e, 0xc2}, .count = 128}, 32, "a cloud's metadata service"}, /* AWS */
+    {{.bytes = {0xfd, 0x20, 0x00, 0xce}, .count = 128}, 32, "a cloud's metadata service"}, /* GCP */
+    {{.bytes = {168, 63, 129, 16}, .count = 32}, 32, "a cloud's metadata service"},   /* Azure */
+    {{.bytes = {100, 100, 100, 200}, .count = 32}, 32, "a cloud's metadata service"}, /* Alibaba */
+    {{.bytes = {192, 0, 0, 192}, .count = 32}, 32, "a cloud's metadata service"},     /* Oracle */
+};
+
+/* IPv6 addresses that a gateway, or the kernel, carries to the IPv4 address within: NAT64 (RFC 6052
+ * and RFC 8215), IPv4-compatible (RFC 4291) and 6to4 (RFC 3056). */
+static const struct carried {
+    struct bits network;
+    uint32_t prefix_bits;
+    uint32_t at; /* the IPv4 address's first byte */
+} carried[] = {
+    {{.bytes = {0x00, 0x64, 0xff, 0x9b}, .count = 128}, 96, 12},
+    {{.bytes = {0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, .count = 128}, 48, 12},
+    {{.count = 128}, 96, 12},
+    {{.bytes = {0x20, 0x02}, .count = 128}, 16, 2},
+};
+
+static const char *denied_outright(struct bits bits)
 {
-    const struct bits v4 = {.bytes = {169, 254}, .count = 32};
-    const struct bits v6 = {.bytes = {0xfe, 0x80}, .count = 128};
-    return network_has(v4, 16, bits) || network_has(v6, 10, bits);
+    for (size_t i = 0; i < COUNT(denied); i++)
+        if (network_has(denied[i].network, denied[i].prefix_bits, bits))
+            return denied[i].what;
+    return NULL;
+}
+
+/* What nobody may load, as the end of "it is ...", or NULL. */
+static const char *denied_what(struct bits bits)
+{
+    const char *what = denied_outright(bits);
+    for (size_t i = 0; what == NULL && i < COUNT(carried); i++) {
+        struct bits within = {.count = 32};
+        if (!network_has(carried[i].network, carried[i].prefix_bits, bits))
+            continue;
+        memcpy(within.bytes, bits.bytes + carried[i].at, 4);
+        what = denied_outright(within);
+    }
+    return what;
 }
 
 static bool same_name(const char *rule_host, const char *host)
@@ -290,12 +332,12 @@ bool allow_check(const struct allow *allow, const char *host, const struct addre
         return check_local(allow, address, error);
     CHECK(address->as.any.sa_family == AF_INET || address->as.any.sa_family == AF_INET6);
     char shown[128], where[ADDRESS_TEXT_BYTES];
-    if (is_link_local(address_bits(address)))
+    const char *what = denied_what(address_bits(address));
+    if (what != NULL)
         return error_set(error, ERROR_LIMIT, PLACE_NONE,
-                         "target %s is %s, a link-local address; those are never loaded, "
-                         "whatever --allow says",
-                         harmless_text(host, shown, sizeof shown),
-                         net_address_text(address, where));
+                         "target %s is %s, %s; those are never loaded, whatever --allow says",
+                         harmless_text(host, shown, sizeof shown), net_address_text(address, where),
+                         what);
     if (allow->count == 0 && net_is_loopback(address))
         return true;
     for (uint32_t i = 0; i < allow->count; i++) {

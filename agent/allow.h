@@ -1,7 +1,7 @@
 /** The owner's ceilings: which targets an agent may load. Pure but for allow_add's parsing.
- *  Nothing said: loopback only. 169.254/16 and fe80::/10 are always denied, and a Unix socket is
- *  loaded only where its very path was allowed: behind some of them (docker.sock) is all of the
- *  machine. */
+ *  Nothing said: loopback only. Link-local addresses, and where clouds hand out credentials, are
+ *  always denied, in whatever form of IPv6 they hide. A Unix socket is loaded only where its very
+ *  path was allowed: behind some of them (docker.sock) is all of the machine. */
 #ifndef CLOBBER_AGENT_ALLOW_H
 #define CLOBBER_AGENT_ALLOW_H
 
