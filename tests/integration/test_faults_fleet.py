@@ -86,22 +86,32 @@ class LateJoin(Case):
 
 
 class Crowd(Case):
-    """All agents wait for a coordinator that is not there yet, and try again and again."""
-
+    """All agents look for a coordinator that is not there: first not yet, then not any more."""
     AGENTS = 16 if SANITIZED else 32
 
-    def test_many_agents_that_come_at_once_are_all_taken(self):
+    def test_many_agents_reconnect_at_once_and_are_all_taken(self):
         target = self.target("--latency", "2ms")
         endpoint = f"tcp://127.0.0.1:{free_port()}"
         for i in range(self.AGENTS):
-            self.clobber("agent", "--connect", endpoint, "--name", f"a{i}", "--lanes", "1", "--max-concurrency", "50")
-        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: 200/s, {TOLERANCE}}}", "2s"))
+            self.clobber("agent", "--connect", endpoint, "--name", f"a{i}", "--lanes", "1", "--max-concurrency", "50",
+                         "--once")
+        plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: 200/s, {TOLERANCE}}}", "10m"))
+        command = ("coordinator", plan, "--bind", endpoint, "--expect-agents", str(self.AGENTS))
         begun_ns = now_ns()
-        coordinator = self.clobber("coordinator", plan, "--bind", endpoint, "--expect-agents", str(self.AGENTS),
-                                   "--out", self.path("out"))
+        coordinator = self.clobber(*command, "--out", self.path("out"))
         wait_until(self.running_ticks, "all agents")
-        figure(f"{self.AGENTS} agents connect at once", f"load {(now_ns() - begun_ns) / 1e9:.1f} s after the coordinator began")
-        self.finish(coordinator, 2, 0)
+        first_s = (now_ns() - begun_ns) / 1e9
+        coordinator.kill()
+        coordinator.wait()
+
+        before = len(self.ticks())
+        begun_ns = now_ns()
+        coordinator = self.clobber("coordinator", plan, "--resume", self.path("out"))
+        wait_until(lambda: any(tick["parts_reported"] == self.AGENTS for tick in self.ticks()[before:]), "all agents again")
+        figure(f"{self.AGENTS} agents reconnect at once", f"all there {first_s:.1f} s after the coordinator began, and "
+               f"{(now_ns() - begun_ns) / 1e9:.1f} s after it was begun again with --resume")
+        interrupt(coordinator)
+        self.finish(coordinator, 5, 130)
         result = self.result()
         self.assert_counted_once(result, target)
         self.assertEqual(len(result["agents"]), self.AGENTS)
