@@ -17,8 +17,7 @@ struct share {
 /* Who is silent keeps its share until its lease has ended: nobody could be given it before. */
 static bool agent_shares(const struct agent *agent, bool keep_lost)
 {
-    return agent->state == AGENT_READY && !agent->corrupt && agent->beat_seq > 0 &&
-           (!agent->lost || (keep_lost && !agent->superseded));
+    return agent_may_carry(agent) && agent->beat_seq > 0 && (!agent->lost || keep_lost);
 }
 
 static void weights_fill(const struct grants *grants, struct roster *roster)

@@ -143,10 +143,14 @@ void roster_take_final(struct agent *agent, const struct final *final)
     lease_clear(&agent->lease);
 }
 
+bool agent_may_carry(const struct agent *agent)
+{
+    return agent->state == AGENT_READY && !agent->corrupt && !agent->barred && !agent->superseded;
+}
+
 bool agent_lives(const struct agent *agent)
 {
-    return agent->state == AGENT_READY && !agent->silent && !agent->lost && !agent->corrupt &&
-           !agent->barred;
+    return agent_may_carry(agent) && !agent->silent && !agent->lost;
 }
 
 uint32_t roster_living(const struct roster *roster)

@@ -133,7 +133,9 @@ struct agent *roster_find_name(const struct roster *roster, const char *name);
 /** A part of its final word was taken into its phases; when all of them are there it is DONE. */
 void roster_take_final(struct agent *agent, const struct final *final);
 
-/** Takes part in the run: told to, heard of, believed. What it carries counts in an observation. */
+/** May be given load once it is heard: believed, allowed, and the newest of its name. */
+bool agent_may_carry(const struct agent *agent);
+/** Takes part in the run: such a one that is heard. What it carries counts in an observation. */
 bool agent_lives(const struct agent *agent);
 /** How many live. */
 uint32_t roster_living(const struct roster *roster);

@@ -326,7 +326,7 @@ static uint32_t count_present(const struct session *session)
     uint32_t count = 0;
     for (uint32_t i = 0; i < session->roster.count; i++) {
         const struct agent *agent = session->roster.agents[i];
-        count += agent->state == AGENT_READY && !agent->lost && !agent->corrupt && !agent->barred;
+        count += agent_may_carry(agent) && !agent->lost;
     }
     return count;
 }

@@ -60,6 +60,18 @@ static void send_stop(struct session *session, struct agent *agent)
     session_send(session, agent, &message);
 }
 
+/* It stood still or was cut off for so long that another took its name, and is back: two of a name
+ * never run, and what it did until now is in its final word. */
+static void dismiss(struct session *session, struct agent *agent)
+{
+    struct message message = {
+        .type = MESSAGE_STOP,
+        .as.stop = {.kind = STOP_DRAIN,
+                    .deadline_ms = (uint32_t)(session->plan->timeout_ns / NS_PER_MS),
+                    .reason = "another agent has taken its name meanwhile"}};
+    session_send(session, agent, &message);
+}
+
 static void order_nothing(struct session *session)
 {
     for (uint32_t i = 0; i < session->roster.count; i++)
@@ -80,6 +92,8 @@ void session_tell_agents(struct session *session, bool late)
         struct agent *agent = session->roster.agents[i];
         if (draining && (agent->state == AGENT_READY || agent->state == AGENT_LEAVING))
             send_stop(session, agent);
+        else if (agent->superseded && agent->state == AGENT_READY && !agent->lost)
+            dismiss(session, agent);
         else if (!draining && agent->state == AGENT_READY)
             send_order(session, agent);
     }

@@ -120,7 +120,8 @@ static const char *final_reason_clause(enum final_reason reason)
 }
 
 /* Its final word is whole when that of every phase is. Its lease is over then: it starts nothing
- * any more. */
+ * any more. Who was interrupted before its READY came through says one too, and is to be answered.
+ */
 void session_take_final(struct session *session, struct agent *agent, const struct message *message)
 {
     const struct final *final = &message->as.final;

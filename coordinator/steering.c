@@ -237,6 +237,18 @@ uint32_t steering_phase(const struct steering *steering, uint64_t at_ns)
     return steering->answered ? PHASE_ANSWER : PHASE_SEARCH;
 }
 
+/* Who is given a part of the rate and no worker would start nothing of it: with a target so quick
+ * that fewer workers than agents are advised, each still gets one. */
+static double concurrency_of(const struct steering *steering, const struct roster *roster)
+{
+    uint32_t sharing = 0;
+    for (uint32_t i = 0; i < roster->count; i++)
+        sharing += agent_may_carry(roster->agents[i]);
+    bool open = steering_open_arrivals(steering->plan);
+    double least = open ? fmin(sharing, steering->plan->concurrency_max) : 0.0;
+    return fmax(steering->advice.concurrency, least);
+}
+
 void steering_order(const struct steering *steering, struct roster *roster, uint64_t now_ns,
                     bool paced)
 {
@@ -244,7 +256,7 @@ void steering_order(const struct steering *steering, struct roster *roster, uint
     bool closed = !open && steering->plan->goal == GOAL_HOLD;
     double ceiling_per_s = fmin(PACE_ABOVE * steering->goal, RATE_PER_S_MAX);
     struct grants grants = {
-        .concurrency = steering->advice.concurrency,
+        .concurrency = concurrency_of(steering, roster),
         .floor = steering->advice.floor,
         .rate_per_s = !paced   ? 0.0
                       : open   ? steering->goal

@@ -8,7 +8,10 @@
 
 #define FAULT_NS_MAX   (6 * NS_PER_S)
 #define NUMBERS_STREAM UINT64_C(0x6e756d62657273)
-#define DRIFT_PPM_MAX  10000 /* 1 %; leases allow for 2 % between two hosts */
+#define DRIFT_PPM_MAX  10000          /* 1 % on each side; leases allow for 2 % between two */
+#define LONG_LEASE_MS  7500           /* from here on 2 % of a lease are longer than a tick */
+#define HELD_NS        (3 * NS_PER_S) /* what is held up is so for as long as that */
+#define HELD_NS_MAX    (6 * NS_PER_S) /* ... in some worlds */
 
 static char no_text[] = "";
 
@@ -35,6 +38,25 @@ static uint64_t between(struct random *random, uint64_t from, uint64_t to)
     return from + random_next(random) % (to - from + 1);
 }
 
+/* Whether a fault must be longer than most to outlast a lease. */
+static bool is_long(const struct fate *fate)
+{
+    return fate->lease_ms >= LONG_LEASE_MS;
+}
+
+static void draw_times(struct random *random, struct fate *fate)
+{
+    static const uint32_t leases_ms[] = {LEASE_MS_MIN, 1000, LEASE_MS, LEASE_MS, 3000};
+    fate->lease_ms = leases_ms[between(random, 0, COUNT(leases_ms) - 1)];
+    if (chance(random, 0.05))
+        fate->lease_ms = (uint32_t)between(random, LONG_LEASE_MS, 2 * LONG_LEASE_MS);
+    fate->wait_ns = 5 * NS_PER_S;
+    fate->service_ns = between(random, 1, 100) * NS_PER_MS;
+    fate->calm_from_ns = between(random, 6, 12) * NS_PER_S;
+    if (is_long(fate))
+        fate->calm_from_ns += 2 * fate->lease_ms * NS_PER_MS;
+}
+
 static void draw_weather(struct random *random, struct fate *fate)
 {
     bool harsh = chance(random, 0.5);
@@ -46,29 +68,53 @@ static void draw_weather(struct random *random, struct fate *fate)
                                   .held = (harsh ? 0.05 : 0.005) * random_uniform(random),
                                   .delay_ns_min = NS_PER_MS / 10,
                                   .delay_ns_max = harsh ? 200 * NS_PER_MS : 20 * NS_PER_MS,
-                                  .held_ns_max = 3 * NS_PER_S,
+                                  .held_ns_max = chance(random, 0.2) ? HELD_NS_MAX : HELD_NS,
                                   .ordered = fate->fair.ordered};
+}
+
+/* Two clocks that are both off by the most there is, to either side, are a little more than twice
+ * that apart; where leases are long it comes to that. */
+static int64_t draw_drift(struct random *random, const struct fate *fate, int64_t ours_ppm)
+{
+    int64_t theirs_ppm = (int64_t)between(random, 0, 2 * DRIFT_PPM_MAX) - DRIFT_PPM_MAX;
+    if (is_long(fate))
+        theirs_ppm = theirs_ppm < 0 ? -DRIFT_PPM_MAX : DRIFT_PPM_MAX;
+    return (theirs_ppm - ours_ppm) * 1000000 / (1000000 + ours_ppm);
 }
 
 static void draw_hosts(struct random *random, struct fate *fate)
 {
     fate->host_count = (uint32_t)between(random, 1, HOSTS_MAX);
     fate->owners_limit = chance(random, 0.2);
+    int64_t ours_ppm = draw_drift(random, fate, 0);
     for (uint32_t i = 0; i < fate->host_count; i++) {
         struct fate_host *host = &fate->hosts[i];
         bool early = i == 0 || chance(random, 0.6);
         fate->agents_expect += early;
-        *host = (struct fate_host){
-            .clock_ns = between(random, 0, 24 * 3600) * NS_PER_S,
-            .drift_ppm = (int64_t)between(random, 0, 2 * DRIFT_PPM_MAX) - DRIFT_PPM_MAX,
-            .joins_ns = between(random, 0, early ? NS_PER_S : fate->calm_from_ns),
-            .max_concurrency = CONCURRENCY_MAX,
-            .max_rate_milli = (uint64_t)(RATE_PER_S_MAX * 1000.0)};
+        *host = (struct fate_host){.name = i,
+                                   .clock_ns = between(random, 0, 24 * 3600) * NS_PER_S,
+                                   .drift_ppm = draw_drift(random, fate, ours_ppm),
+                                   .joins_ns =
+                                       between(random, 0, early ? NS_PER_S : fate->calm_from_ns),
+                                   .max_concurrency = CONCURRENCY_MAX,
+                                   .max_rate_milli = (uint64_t)(RATE_PER_S_MAX * 1000.0)};
         if (!fate->owners_limit)
             continue;
         host->max_concurrency = (uint32_t)between(random, 1, 50);
         host->max_rate_milli = between(random, 1000, 100000);
     }
+}
+
+/* The last may be called as the first is: one of the two is refused for as long as the other lives.
+ */
+static void draw_twin(struct random *random, struct fate *fate)
+{
+    struct fate_host *twin = &fate->hosts[fate->host_count - 1];
+    if (fate->host_count == 1 || !chance(random, 0.15))
+        return;
+    twin->name = 0;
+    if (fate->agents_expect > 1)
+        fate->agents_expect--;
 }
 
 /* Constant, rising in steps, or up and down. */
@@ -158,6 +204,8 @@ static enum fault_kind draw_kind(struct random *random)
 static void draw_faults(struct random *random, struct fate *fate, uint32_t count, uint64_t from_ns,
                         uint64_t to_ns)
 {
+    uint64_t least_ns = is_long(fate) ? fate->lease_ms * NS_PER_MS : 0;
+    uint64_t longest_ns = FAULT_NS_MAX + least_ns;
     for (uint32_t i = 0; i < count; i++) {
         CHECK(fate->fault_count < FAULTS_MAX);
         struct fault *fault = &fate->faults[fate->fault_count++];
@@ -168,7 +216,8 @@ static void draw_faults(struct random *random, struct fate *fate, uint32_t count
                                 .for_ever = chance(random, 0.2),
                                 .reconnects = chance(random, 0.5)};
         uint64_t left_ns = to_ns - fault->at_ns;
-        fault->for_ns = between(random, 0, left_ns < FAULT_NS_MAX ? left_ns : FAULT_NS_MAX);
+        uint64_t most_ns = left_ns < longest_ns ? left_ns : longest_ns;
+        fault->for_ns = between(random, most_ns < least_ns ? 0 : least_ns, most_ns);
     }
 }
 
@@ -194,17 +243,15 @@ static int compare_times(const void *left, const void *right)
 
 void fate_draw(uint64_t seed, struct fate *fate)
 {
-    static const uint32_t leases_ms[] = {LEASE_MS_MIN, 1000, LEASE_MS, LEASE_MS, 3000};
     struct random random = {.state = seed};
-    *fate = (struct fate){.seed = seed,
-                          .lease_ms = leases_ms[between(&random, 0, COUNT(leases_ms) - 1)],
-                          .wait_ns = 5 * NS_PER_S,
-                          .service_ns = between(&random, 1, 100) * NS_PER_MS,
-                          .calm_from_ns = between(&random, 6, 12) * NS_PER_S};
-    /* A held packet, then an end, a refusal and another, then a beginning. */
-    fate->calm_to_ns = fate->calm_from_ns + 4 * NS_PER_S + 3 * fate->lease_ms * NS_PER_MS;
+    *fate = (struct fate){.seed = seed};
+    draw_times(&random, fate);
     draw_weather(&random, fate);
+    /* A held packet, then an end, a refusal and another, then a beginning. */
+    fate->calm_to_ns =
+        fate->calm_from_ns + fate->foul.held_ns_max + NS_PER_S + 3 * fate->lease_ms * NS_PER_MS;
     draw_hosts(&random, fate);
+    draw_twin(&random, fate);
     draw_plan(&random, fate);
     draw_numbers(fate);
     uint64_t end_ns = fate->plan.schedule.duration_ns + fate->wait_ns + 2 * NS_PER_S;

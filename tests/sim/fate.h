@@ -36,6 +36,7 @@ struct fault {
 
 /** One agent's machine. */
 struct fate_host {
+    uint32_t name;     /* the host that it is called after: itself, or it is a twin of another */
     uint64_t clock_ns; /* its clock is ahead of the coordinator's by so much */
     int64_t drift_ppm; /* ... and runs faster */
     uint64_t joins_ns;

@@ -22,7 +22,7 @@ struct life *life_create(const struct fate *fate, uint32_t host, uint32_t number
     struct life *life = calloc(1, sizeof *life);
     if (life == NULL)
         return NULL;
-    snprintf(config.name, sizeof config.name, "host-%u", host);
+    snprintf(config.name, sizeof config.name, "host-%u", machine->name);
     life->fate = fate;
     life->host = host;
     life->number = number;

@@ -213,6 +213,17 @@ static void give_up_one(struct load *load)
     give_up(load, &request);
 }
 
+static void note_number(struct load_numbers *numbers, uint64_t index)
+{
+    numbers->used++;
+    if (index >= numbers->size) {
+        numbers->out_of_range = true;
+        return;
+    }
+    numbers->twice |= numbers->taken[index];
+    numbers->taken[index] = true;
+}
+
 /* False: there is no index for it now. */
 static bool number(struct load *load, struct request *request)
 {
@@ -220,10 +231,8 @@ static bool number(struct load *load, struct request *request)
     uint64_t index;
     if (numbers != NULL && !numbers_take(&load->numbers, &index))
         return false;
-    if (numbers != NULL && index < numbers->size)
-        numbers->uses[index]++;
-    else if (numbers != NULL)
-        numbers->out_of_range = true;
+    if (numbers != NULL)
+        note_number(numbers, index);
     counters_of(load, request->phase)->planned++;
     request->unnumbered = false;
     return true;

@@ -11,11 +11,12 @@
 
 struct load;
 
-/** How often each index was given to a request, by all loads of a run. */
+/** Which indexes were given to requests, by all loads of a run. */
 struct load_numbers {
     uint64_t size;
-    uint8_t *uses; /* [size] */
-    bool out_of_range;
+    bool *taken;   /* [size] */
+    uint64_t used; /* in all */
+    bool twice, out_of_range;
 };
 
 /** What a load is made of. */

@@ -37,6 +37,25 @@ static struct running all_running(const struct world *world)
     return sum;
 }
 
+/* How many agents of one name run anything: twins never both. */
+static uint32_t name_running(const struct world *world, uint32_t name)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->fate.host_count; i++) {
+        const struct life *life = world->hosts[i].life;
+        if (world->fate.hosts[i].name == name && life != NULL)
+            count += life_running(world, life).concurrency_milli > 0;
+    }
+    return count;
+}
+
+static void check_names(struct world *world)
+{
+    for (uint32_t i = 1; i < world->fate.host_count; i++)
+        if (world->fate.hosts[i].name != i && name_running(world, world->fate.hosts[i].name) > 1)
+            world_break(world, "two agents of one name run something");
+}
+
 static bool is_loaded(const struct world *world)
 {
     enum session_state state = session_state(world->session);
@@ -89,6 +108,7 @@ static void check_lease(struct world *world, const struct life *life)
 void promises_check_step(struct world *world)
 {
     check_sums(world);
+    check_names(world);
     for (uint32_t i = 0; i < world->fate.host_count; i++) {
         const struct life *life = world->hosts[i].life;
         if (life != NULL && life->load != NULL)
@@ -159,13 +179,9 @@ void promises_check_healed(struct world *world)
 {
     if (!is_loaded(world))
         return;
-    for (uint32_t i = 0; i < world->fate.host_count; i++) {
-        const struct host *host = &world->hosts[i];
-        if (!must_carry(host))
-            continue;
-        if (host->life == NULL || life_running(world, host->life).rate_milli == 0)
+    for (uint32_t i = 0; i < world->fate.host_count; i++)
+        if (must_carry(&world->hosts[i]) && name_running(world, world->fate.hosts[i].name) == 0)
             world_break(world, "host %u carries no load after the calm", i);
-    }
     bool whole = !world->fate.owners_limit && world->fate.plan.on_loss == ON_LOSS_REDISTRIBUTE;
     uint64_t sum_milli = all_running(world).rate_milli;
     if (whole && sum_milli + ROUNDING_MILLI < goal_least_milli(world))
@@ -289,29 +305,25 @@ static bool all_final(const struct report *report)
     return true;
 }
 
-/* No index was used twice; of those that are counted out none was left by who said its final word.
- */
+/* No index was used twice; of those that are counted out none was left but by agents that were lost
+ * when all others had ended. */
 static void check_numbers(struct world *world, const struct report *report)
 {
     const struct load_numbers *numbers = &world->numbers;
     const struct plan *plan = &world->fate.plan;
-    uint64_t used = 0;
-    for (uint64_t i = 0; i < numbers->size; i++) {
-        used += numbers->uses[i];
-        if (numbers->uses[i] > 1)
-            world_break(world, "index %llu was used %u times", (number)i, numbers->uses[i]);
-    }
+    if (numbers->twice)
+        world_break(world, "an index was used twice");
     if (numbers->out_of_range)
         world_break(world, "an index is beyond the last");
     if (plan->requests_total == 0)
         return;
-    check_at_most(world, "planned in all", report->ledger.planned, used);
+    check_at_most(world, "planned in all", report->ledger.planned, numbers->used);
     bool cut = has_event(report, "interrupted") || has_event(report, "broken_off") ||
                report->duration_ns + TICK_MS * NS_PER_MS >= plan->schedule.duration_ns;
     if (cut)
         return;
-    world->result->missing = !all_final(report);
-    if (!all_final(report))
+    world->result->missing = world->lost_at_drain > 0 || !all_final(report);
+    if (world->result->missing)
         return;
     world->result->counted = true;
     check_equal(world, "planned in all, and to be made", report->ledger.planned,

@@ -1,5 +1,6 @@
 /** Long runs of the simulated world. `sim_world --seeds N [--seed S]`: the worlds of S to S + N -
- * 1; `sim_world --trace --seed S`: one, with all that happens in it. */
+ * 1; `sim_world --catch N`: the first of so many in which a promise is broken, and there must be
+ * one; `sim_world --trace --seed S`: one, with all that happens in it. */
 #include "common/base/check.h"
 #include "tests/sim/world.h"
 
@@ -31,30 +32,49 @@ static bool run(uint64_t seed, FILE *trace)
     return false;
 }
 
-int main(int count, char **arguments)
+static int run_all(uint64_t seed, uint64_t seeds, FILE *trace)
 {
-    uint64_t seed = 1;
-    uint64_t seeds = 0;
-    FILE *trace = NULL;
-    for (int i = 1; i < count; i++) {
-        if (strcmp(arguments[i], "--trace") == 0)
-            trace = stdout;
-        else if (strcmp(arguments[i], "--seed") == 0 && i + 1 < count)
-            seed = strtoull(arguments[++i], NULL, 10);
-        else if (strcmp(arguments[i], "--seeds") == 0 && i + 1 < count)
-            seeds = strtoull(arguments[++i], NULL, 10);
-    }
-    if (trace != NULL && seeds == 0)
-        seeds = 1;
-    if (seeds == 0) {
-        fprintf(stderr, "usage: sim_world --seeds N [--seed S] [--trace]\n");
-        return 2;
-    }
-    signal(SIGABRT, on_abort);
     uint64_t failed = 0;
     for (uint64_t i = 0; i < seeds; i++)
         failed += !run(seed + i, trace);
     printf("%llu of %llu seeds kept every promise\n", (unsigned long long)(seeds - failed),
            (unsigned long long)seeds);
     return failed == 0 ? 0 : 1;
+}
+
+static int catch_one(uint64_t seed, uint64_t seeds)
+{
+    for (uint64_t i = 0; i < seeds; i++)
+        if (!run(seed + i, NULL))
+            return 0;
+    printf("%llu seeds kept every promise: the bug was not caught\n", (unsigned long long)seeds);
+    return 1;
+}
+
+int main(int count, char **arguments)
+{
+    uint64_t seed = 1;
+    uint64_t seeds = 0;
+    bool catches = false;
+    FILE *trace = NULL;
+    for (int i = 1; i < count; i++) {
+        bool valued = i + 1 < count;
+        if (strcmp(arguments[i], "--trace") == 0) {
+            trace = stdout;
+        } else if (strcmp(arguments[i], "--seed") == 0 && valued) {
+            seed = strtoull(arguments[++i], NULL, 10);
+        } else if ((strcmp(arguments[i], "--seeds") == 0 || strcmp(arguments[i], "--catch") == 0) &&
+                   valued) {
+            catches = arguments[i][2] == 'c';
+            seeds = strtoull(arguments[++i], NULL, 10);
+        }
+    }
+    if (trace != NULL && seeds == 0)
+        seeds = 1;
+    if (seeds == 0) {
+        fprintf(stderr, "usage: sim_world --seeds N | --catch N [--seed S] [--trace]\n");
+        return 2;
+    }
+    signal(SIGABRT, on_abort);
+    return catches ? catch_one(seed, seeds) : run_all(seed, seeds, trace);
 }

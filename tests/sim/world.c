@@ -12,7 +12,7 @@
 #define BEGIN_NS     (1000 * NS_PER_S)
 #define REJOIN_NS    (1 * NS_PER_S)  /* as agent/agent.c */
 #define OVERTIME_NS  (25 * NS_PER_S) /* a drain, its grace, a frozen coordinator */
-#define AFTERLIFE_NS (10 * NS_PER_S) /* after the end: every lease has ended by then */
+#define AFTERLIFE_NS (10 * NS_PER_S) /* after the end, and a lease: nothing runs by then */
 #define NUMBERS_MAX  1000000u        /* more than any run gives out */
 #define NEVER        UINT64_MAX
 
@@ -101,6 +101,10 @@ static void send_down(struct world *world, const struct session_action *action)
     const struct message *message = action->message;
     tell(world, "coordinator says %s %llu to life %u", message_word(message->type),
          (unsigned long long)message->seq, life->number);
+    if (message->type == MESSAGE_SETPOINT)
+        tell(world, "    %llu milliworkers, %llu milli/s",
+             (unsigned long long)message->as.setpoint.concurrency_milli,
+             (unsigned long long)message->as.setpoint.rate_milli);
     if (message->type == MESSAGE_WELCOME && life->row == LIFE_NO_ROW)
         life->row = world->rows++;
     put(world, life, WAY_DOWN, address, message);
@@ -145,6 +149,8 @@ static void session_performs(void *context, const struct session_action *action)
         send_down(world, action);
         break;
     case SESSION_SHOW:
+        if (action->tick->state == SESSION_DRAINING && world->shown.state < SESSION_DRAINING)
+            world->lost_at_drain = action->tick->agents_lost;
         world->shown = *action->tick;
         if (world->load_began_ns == 0 && world->shown.state > SESSION_CONNECTING &&
             world->shown.state < SESSION_DRAINING)
@@ -446,6 +452,18 @@ static void assign(struct world *world)
     CHECK(assignment_encode(&assignment, world->assignment, &world->assignment_bytes, &error));
 }
 
+static void tell_fate(const struct world *world)
+{
+    const struct fate *fate = &world->fate;
+    tell(world, "seed %llu: %u hosts, %u awaited, lease %u ms, %.0f/s, at most %u workers, %u",
+         (unsigned long long)fate->seed, fate->host_count, fate->agents_expect, fate->lease_ms,
+         fate->plan.schedule.value, fate->plan.concurrency_max, fate->plan.on_loss);
+    for (uint32_t i = 0; i < fate->host_count; i++)
+        tell(world, "host %u: named %u, joins at %.3f s, %+lld ppm, at most %u workers", i,
+             fate->hosts[i].name, (double)fate->hosts[i].joins_ns / 1e9,
+             (long long)fate->hosts[i].drift_ppm, fate->hosts[i].max_concurrency);
+}
+
 static void create(struct world *world)
 {
     struct session_config config = {.plan = &world->fate.plan,
@@ -463,11 +481,12 @@ static void create(struct world *world)
     world->network = network_create(world->fate.host_count, world->fate.seed);
     CHECK(world->session != NULL);
     CHECK(world->network != NULL);
+    tell_fate(world);
     network_set_weather(world->network, &world->fate.foul);
     uint64_t total = world->fate.plan.requests_total;
     world->numbers.size = total > 0 ? total : NUMBERS_MAX;
-    world->numbers.uses = calloc(world->numbers.size, sizeof *world->numbers.uses);
-    CHECK(world->numbers.uses != NULL);
+    world->numbers.taken = calloc(world->numbers.size, sizeof *world->numbers.taken);
+    CHECK(world->numbers.taken != NULL);
     for (uint32_t i = 0; i < world->fate.host_count; i++)
         world->hosts[i].born_ns = BEGIN_NS + world->fate.hosts[i].joins_ns;
 }
@@ -482,7 +501,7 @@ static void destroy(struct world *world)
     }
     inbox_clear(&world->inbox);
     free(world->inbox.packets);
-    free(world->numbers.uses);
+    free(world->numbers.taken);
     network_destroy(world->network);
     session_destroy(world->session);
     free(world);
@@ -540,7 +559,8 @@ static void live_on(struct world *world)
 static bool goes_on(const struct world *world)
 {
     return world->result->broken[0] == '\0' &&
-           (!world->ended || world->now_ns < world->ended_ns + AFTERLIFE_NS);
+           (!world->ended ||
+            world->now_ns < world->ended_ns + AFTERLIFE_NS + world->fate.lease_ms * NS_PER_MS);
 }
 
 void world_run(uint64_t seed, FILE *trace, struct world_result *result)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define LIVES_MAX 128u
+#define LIVES_MAX 512u
 
 /** How a run went. Plain data. */
 struct world_result {
@@ -50,14 +50,15 @@ struct world {
     struct host hosts[HOSTS_MAX];
     struct life *lives[LIVES_MAX]; /* [life_count]; owned; all that ever were */
     uint32_t life_count;
-    struct load_numbers numbers; /* uses: owned */
+    struct load_numbers numbers; /* taken: owned */
     uint32_t rows;               /* of lives that were welcomed, in their order */
     uint32_t fault_next;
     bool calm, calmed; /* it is, it was */
     uint64_t tick_ns;  /* of the coordinator, the next */
     uint64_t frozen_until_ns;
     struct inbox inbox;
-    struct tick shown; /* the last */
+    struct tick shown;      /* the last */
+    uint32_t lost_at_drain; /* agents that were lost when the run took no more load */
     bool ended;
     uint64_t ended_ns;
     uint64_t load_began_ns; /* 0: not yet */
