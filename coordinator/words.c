@@ -193,6 +193,7 @@ static bool word_check(const struct word *word, const struct word *before,
                        struct word_window *window, struct error *error)
 {
     static const struct word nothing;
+    static const struct histogram empty;
     struct histogram newer;
     struct histogram older;
     if (before == NULL)
@@ -201,14 +202,17 @@ static bool word_check(const struct word *word, const struct word *before,
         return error_set(error, ERROR_PROTOCOL, PLACE_NONE, "a counter of a phase fell");
     for (uint32_t i = 0; i < SAMPLE_HISTOGRAMS_MAX; i++) {
         const struct word_histogram *kept = &word->histograms[i];
-        newer = (struct histogram){0};
-        if (kept->bytes != NULL &&
-            !sample_histogram_decode(kept->bytes, kept->byte_count, &newer, error))
+        if (kept->bytes == NULL && before->histograms[i].bytes == NULL) { /* as most are */
+            if (!word_check_total(word, i, &empty, error))
+                return false;
+            continue;
+        }
+        if (kept->bytes == NULL)
+            newer = empty;
+        else if (!sample_histogram_decode(kept->bytes, kept->byte_count, &newer, error))
             return false;
         if (!word_check_total(word, i, &newer, error))
             return false;
-        if (kept->bytes == NULL && before->histograms[i].bytes == NULL)
-            continue;
         word_histogram(before, i, &older);
         if (!histogram_is_monotone(&newer, &older))
             return error_set(error, ERROR_PROTOCOL, PLACE_NONE, "a cell of a histogram fell");

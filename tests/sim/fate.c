@@ -161,7 +161,7 @@ static void draw_plan(struct random *random, struct fate *fate)
     /* The rows of a file that every life fetches, in three parts. */
     static char users[] = "users";
     static uint8_t block[2 * DATA_PART_BYTES + 1] = "as good as any";
-    if (fate->seed % 4 == 0) {
+    if (fate->seed % 16 == 0) {
         fate->plan.data_count = 1;
         fate->plan.data[0] =
             (struct plan_data){.name = users, .block = block, .block_bytes = sizeof block};

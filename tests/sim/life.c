@@ -74,11 +74,27 @@ void life_end(struct life *life)
     life->member = NULL;
 }
 
+static void remember_beat(struct life *life, uint64_t seq)
+{
+    life->said[seq % LIFE_BEATS].seq = seq;
+    life->said[seq % LIFE_BEATS].started =
+        life->load != NULL ? meters_total(load_meters(life->load)).started : 0;
+}
+
+void life_is_heard(struct life *life, uint64_t seq)
+{
+    bool known = life->said[seq % LIFE_BEATS].seq == seq;
+    if (known && life->said[seq % LIFE_BEATS].started > life->heard_started)
+        life->heard_started = life->said[seq % LIFE_BEATS].started;
+}
+
 static void perform(void *context, const struct member_action *action)
 {
     struct life *life = context;
     switch (action->kind) {
     case MEMBER_SEND:
+        if (action->message.type == MESSAGE_BEAT)
+            remember_beat(life, action->message.seq);
         life->send(life->context, life, &action->message);
         break;
     case MEMBER_CONFIGURE:

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define LIFE_NO_ROW UINT32_MAX
+#define LIFE_BEATS  512u /* that are remembered: nothing is under way for longer */
 
 struct life;
 typedef void life_send(void *context, const struct life *life, const struct message *message);
@@ -44,8 +45,12 @@ struct life {
     uint64_t beat_ns, beaten_ns; /* its next tick, and its last */
 
     /* For the promises; the coordinator's side. */
-    uint64_t heard_t; /* its own time in the newest beat that came to the coordinator */
-    uint32_t row;     /* of the report; LIFE_NO_ROW: it was never welcomed */
+    struct {
+        uint64_t seq, started;
+    } said[LIFE_BEATS];     /* [seq % LIFE_BEATS]: what it had started when it said that beat */
+    uint64_t heard_started; /* the most of these that came to the coordinator */
+    uint64_t heard_t;       /* its own time in the newest beat that came to the coordinator */
+    uint32_t row;           /* of the report; LIFE_NO_ROW: it was never welcomed */
     bool interrupted;
 };
 
@@ -64,6 +69,9 @@ void life_wake(struct life *life, uint64_t now_ns);
 void life_interrupt(struct life *life, uint64_t now_ns);
 /** Its process is gone. `remains` hold what it did. */
 void life_end(struct life *life);
+
+/** The coordinator has its beat `seq`. */
+void life_is_heard(struct life *life, uint64_t seq);
 
 /** What it has counted until now; its remains when it is over. */
 struct remains life_remains(const struct life *life);

@@ -72,7 +72,7 @@ static const struct request *line_first(const struct line *line)
 static bool line_init(struct line *line, uint32_t size)
 {
     line->size = size;
-    line->items = calloc(size, sizeof *line->items);
+    line->items = reallocarray(NULL, size, sizeof *line->items);
     return line->items != NULL;
 }
 

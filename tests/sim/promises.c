@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ROUNDING_MILLI 1u
+#define HEALED_TICKS   30u /* of the calm: all who were cut off have joined again by then */
 
 typedef unsigned long long number;
 
@@ -132,13 +133,35 @@ static void check_equal(struct world *world, const char *what, uint64_t told, ui
                     (number)real);
 }
 
+void promises_check_shown(struct world *world, const struct counters *total)
+{
+    const struct counters *before = &world->shown.total;
+    if (!counters_monotone(total, before))
+        world_break(world, "a total falls on the screen: %llu were started, and now %llu",
+                    (number)before->started, (number)total->started);
+}
+
+/* What beats said that have come, of those who live, is in the total. */
+static void check_heard(struct world *world)
+{
+    uint64_t heard = 0;
+    for (uint32_t i = 0; i < world->fate.host_count; i++)
+        if (world->hosts[i].life != NULL)
+            heard += world->hosts[i].life->heard_started;
+    check_at_most(world, "started, as beats said that have come", heard,
+                  world->shown.total.started);
+}
+
 void promises_check_tick(struct world *world)
 {
     const struct counters *total = &world->shown.total;
-    struct counters real = {0};
-    for (uint32_t i = 0; i < world->life_count; i++) {
-        struct remains remains = life_remains(world->lives[i]);
-        counters_add(&real, &remains.counters);
+    struct counters real = world->past;
+    for (uint32_t i = 0; i < world->fate.host_count; i++) {
+        const struct life *life = world->hosts[i].life;
+        if (life == NULL || life->load == NULL)
+            continue;
+        struct counters counters = meters_total(load_meters(life->load));
+        counters_add(&real, &counters);
     }
     check_at_most(world, "planned in a tick", total->planned, real.planned);
     check_at_most(world, "not started in a tick", total->not_started, real.not_started);
@@ -147,6 +170,8 @@ void promises_check_tick(struct world *world)
     check_at_most(world, "failed in a tick", counters_failed(total), counters_failed(&real));
     check_at_most(world, "timed out in a tick", total->timed_out, real.timed_out);
     check_at_most(world, "unwritten in a tick", total->unwritten, real.unwritten);
+    if (world->calm && ++world->calm_ticks > HEALED_TICKS)
+        check_heard(world);
 }
 
 /* Leaving. */

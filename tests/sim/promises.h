@@ -6,6 +6,8 @@
 
 /** After every step: what runs stays within goal and ceiling, and leases within what was heard. */
 void promises_check_step(struct world *world);
+/** Before a tick is shown: no total falls on the screen. */
+void promises_check_shown(struct world *world, const struct counters *total);
 /** At a tick that was shown: nothing is counted that did not happen. */
 void promises_check_tick(struct world *world);
 /** When an agent has ended: nothing that lay about made it leave. */

@@ -39,6 +39,21 @@ __attribute__((format(printf, 2, 3))) static void tell(const struct world *world
     fputc('\n', world->trace);
 }
 
+/* Takes a moment and what happened in it into the hash, eight bytes at a time: FNV-1a with a turn,
+ * as its multiplication alone never carries a high bit down. */
+static void note(struct world *world, const void *bytes, size_t byte_count)
+{
+    uint64_t hash = world->result->hash ^ world->now_ns;
+    for (size_t at = 0; at < byte_count; at += sizeof hash) {
+        size_t left = byte_count - at;
+        uint64_t word = 0;
+        memcpy(&word, (const uint8_t *)bytes + at, left < sizeof word ? left : sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x100000001b3);
+        hash ^= hash >> 29;
+    }
+    world->result->hash = hash;
+}
+
 uint64_t world_local_ns(const struct world *world, uint32_t host, uint64_t now_ns)
 {
     const struct fate_host *machine = &world->fate.hosts[host];
@@ -82,6 +97,8 @@ static void put(struct world *world, const struct life *life, enum way way, uint
     static uint8_t bytes[MESSAGE_BYTES_MAX];
     size_t byte_count = message_encode(message, bytes, sizeof bytes);
     CHECK(byte_count > 0);
+    note(world, &address, sizeof address);
+    note(world, bytes, byte_count);
     network_send(world->network, world->now_ns, life->host, way, address, bytes, byte_count);
 }
 
@@ -151,7 +168,9 @@ static void session_performs(void *context, const struct session_action *action)
     case SESSION_SHOW:
         if (action->tick->state == SESSION_DRAINING && world->shown.state < SESSION_DRAINING)
             world->lost_at_drain = action->tick->agents_lost;
+        promises_check_shown(world, &action->tick->total);
         world->shown = *action->tick;
+        note(world, &world->shown.total, sizeof world->shown.total);
         if (world->load_began_ns == 0 && world->shown.state > SESSION_CONNECTING &&
             world->shown.state < SESSION_DRAINING)
             world->load_began_ns = world->now_ns;
@@ -162,6 +181,7 @@ static void session_performs(void *context, const struct session_action *action)
         break;
     case SESSION_EVENT:
         tell(world, "event %s: %s", action->event->kind, action->event->sentence);
+        note(world, action->event->sentence, strlen(action->event->sentence));
         break;
     case SESSION_END:
         tell(world, "coordinator ends");
@@ -180,8 +200,11 @@ static void session_hears(struct world *world, const struct packet *packet)
 {
     struct message message = read_packet(packet);
     struct life *life = life_at(world, packet->address);
+    note(world, &packet->number, sizeof packet->number);
     struct peer_id peer = {.length = sizeof packet->address};
     memcpy(peer.bytes, &packet->address, sizeof packet->address);
+    if (message.type == MESSAGE_BEAT)
+        life_is_heard(life, message.seq);
     uint64_t told_t = message.type == MESSAGE_HELLO  ? message.as.hello.t_agent
                       : message.type == MESSAGE_BEAT ? message.as.beat.t_agent
                                                      : 0;
@@ -220,9 +243,10 @@ static void begin_life(struct world *world, uint32_t index)
     host->born_ns = NEVER;
 }
 
-static void end_life(struct host *host, uint64_t again_ns)
+static void end_life(struct world *world, struct host *host, uint64_t again_ns)
 {
     life_end(host->life);
+    counters_add(&world->past, &host->life->remains.counters);
     host->life = NULL;
     inbox_clear(&host->inbox);
     host->frozen_until_ns = 0;
@@ -242,7 +266,7 @@ static void settle_host(struct world *world, struct host *host)
         rejoin_ns = REJOIN_NS;
     tell(world, "life %u is over: %s", life->number, life->end.sentence);
     promises_check_end(world, life);
-    end_life(host, life->interrupted ? NEVER : world->now_ns + rejoin_ns);
+    end_life(world, host, life->interrupted ? NEVER : world->now_ns + rejoin_ns);
 }
 
 static void host_hears(struct world *world, struct host *host, const struct packet *packet)
@@ -251,6 +275,7 @@ static void host_hears(struct world *world, struct host *host, const struct pack
     if (life->has_end || packet->address != address_of(life))
         return;
     struct message message = read_packet(packet);
+    note(world, &packet->number, sizeof packet->number);
     tell(world, "life %u hears %s %llu", life->number, message_word(message.type),
          (unsigned long long)message.seq);
     life_hear(life, local_now(world, life->host), &message);
@@ -344,7 +369,7 @@ static void kill_host(struct world *world, const struct fault *fault)
         return;
     if (host->life->load != NULL && host->frozen_until_ns == 0)
         load_advance(host->life->load, local_now(world, fault->host));
-    end_life(host, fault->for_ever ? NEVER : world->now_ns + fault->for_ns);
+    end_life(world, host, fault->for_ever ? NEVER : world->now_ns + fault->for_ns);
 }
 
 static void interrupt(struct world *world, const struct fault *fault)
@@ -364,6 +389,7 @@ static void signal_coordinator(struct world *world, enum session_event_kind kind
 
 static void befall(struct world *world, const struct fault *fault)
 {
+    note(world, &fault->for_ns, sizeof fault->for_ns);
     tell(world, "fault: %s, host %u, %.3f s", fault_word(fault->kind), fault->host,
          (double)fault->for_ns / 1e9);
     switch (fault->kind) {

@@ -23,6 +23,7 @@ struct world_result {
     bool missing;     /* ... but those of agents that were lost */
     uint32_t lives, finals, lost;
     uint64_t started, lost_max, packets_lost, packets_repeated;
+    uint64_t hash; /* of all that happened: the same from any compiler */
 };
 
 /** Packets that wait for somebody who stands still. */
@@ -53,11 +54,13 @@ struct world {
     struct load_numbers numbers; /* taken: owned */
     uint32_t rows;               /* of lives that were welcomed, in their order */
     uint32_t fault_next;
-    bool calm, calmed; /* it is, it was */
-    uint64_t tick_ns;  /* of the coordinator, the next */
+    bool calm, calmed;   /* it is, it was */
+    uint32_t calm_ticks; /* of the coordinator, since it is */
+    uint64_t tick_ns;    /* of the coordinator, the next */
     uint64_t frozen_until_ns;
     struct inbox inbox;
     struct tick shown;      /* the last */
+    struct counters past;   /* of lives that are over, in all */
     uint32_t lost_at_drain; /* agents that were lost when the run took no more load */
     bool ended;
     uint64_t ended_ns;
