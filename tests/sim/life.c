@@ -74,6 +74,20 @@ void life_end(struct life *life)
     life->member = NULL;
 }
 
+struct orphan *life_kill(struct life *life)
+{
+    struct recording_owner owner;
+    struct meters *recorded = life->load != NULL ? load_recorded(life->load) : NULL;
+    life_end(life);
+    if (recorded == NULL)
+        return NULL;
+    life->killed = true;
+    life->remains.counters = meters_total(recorded);
+    memcpy(owner.run_id, life->run_id, ID_BYTES);
+    memcpy(owner.incarnation, life->incarnation, ID_BYTES);
+    return orphan_create(&owner, recorded);
+}
+
 static void remember_beat(struct life *life, uint64_t seq)
 {
     life->said[seq % LIFE_BEATS].seq = seq;
@@ -99,6 +113,7 @@ static void perform(void *context, const struct member_action *action)
         break;
     case MEMBER_CONFIGURE:
         life->assignment = action->assignment;
+        memcpy(life->run_id, action->message.run_id, ID_BYTES);
         break;
     case MEMBER_EXAMINE:
         break; /* no coordinator of the simulation asks */

@@ -4,6 +4,7 @@
 #define CLOBBER_SIM_LIFE_H
 
 #include "agent/member.h"
+#include "agent/orphan.h"
 #include "tests/sim/fate.h"
 #include "tests/sim/load.h"
 
@@ -28,7 +29,8 @@ struct life {
     const struct fate *fate;
     uint32_t host, number;
     uint8_t incarnation[ID_BYTES];
-    uint32_t connection; /* grows when it connects anew */
+    uint8_t run_id[ID_BYTES]; /* of the run that it was configured for */
+    uint32_t connection;      /* grows when it connects anew */
     life_send *send;
     void *context;
     struct member *member;        /* NULL when it is over */
@@ -52,6 +54,8 @@ struct life {
     uint64_t heard_t;       /* its own time in the newest beat that came to the coordinator */
     uint32_t row;           /* of the report; LIFE_NO_ROW: it was never welcomed */
     bool interrupted;
+    bool killed; /* with load, and a flight recorder */
+    bool owed;   /* ... and a later one of its host was there to deliver what that kept */
 };
 
 /** Begins at `now_ns`. The caller owns it: life_destroy(). NULL: no memory. */
@@ -69,6 +73,9 @@ void life_wake(struct life *life, uint64_t now_ns);
 void life_interrupt(struct life *life, uint64_t now_ns);
 /** Its process is gone. `remains` hold what it did. */
 void life_end(struct life *life);
+/** The same, with no time for a word. What its recorder kept, for the next of its host to deliver;
+ * NULL: it had no load. The caller owns it: orphan_destroy(). */
+struct orphan *life_kill(struct life *life);
 
 /** The coordinator has its beat `seq`. */
 void life_is_heard(struct life *life, uint64_t seq);

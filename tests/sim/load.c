@@ -437,6 +437,20 @@ const struct meters *load_meters(const struct load *load)
     return load->meters;
 }
 
+struct meters *load_recorded(const struct load *load)
+{
+    struct meters *meters = meters_create(load->plan.phases, 1, false);
+    if (meters == NULL)
+        return NULL;
+    meters_copy(meters, load->meters, true);
+    meters->t_agent = load->now_ns;
+    for (uint32_t i = 0; i < meters->phase_count; i++) {
+        struct counters *counters = &meters->phases[i].counters;
+        counters->not_started = counters->planned - counters->started;
+    }
+    return meters;
+}
+
 void load_running(const struct load *load, uint64_t now_ns, uint64_t *rate_milli,
                   uint64_t *concurrency_milli)
 {

@@ -47,6 +47,9 @@ void load_drain(struct load *load, uint64_t deadline_ns);
 const struct meters *load_read(struct load *load);
 /** What it has counted, without a reading: gauges are as at the last one. Borrowed. */
 const struct meters *load_meters(const struct load *load);
+/** What a flight recorder kept of it, mended as agent/recording.c mends what a killed process left.
+ * NULL: no memory. The caller owns it: meters_destroy(). */
+struct meters *load_recorded(const struct load *load);
 /** What may be running at `now_ns`, not before it has advanced to: zero when the lease has ended.
  * Both in thousandths. */
 void load_running(const struct load *load, uint64_t now_ns, uint64_t *rate_milli,

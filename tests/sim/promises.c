@@ -200,6 +200,16 @@ static uint64_t goal_least_milli(const struct world *world)
     return (uint64_t)llround(1000.0 * fmin(schedule_value(schedule, at_ns), fmin(before, after)));
 }
 
+/* Who carries load has been there for long enough to deliver what those before it left. */
+static void owe_recordings(struct world *world)
+{
+    for (uint32_t i = 0; i < world->life_count; i++) {
+        struct life *life = world->lives[i];
+        const struct life *heir = world->hosts[life->host].life;
+        life->owed = life->killed && heir != NULL && life_running(world, heir).rate_milli > 0;
+    }
+}
+
 void promises_check_healed(struct world *world)
 {
     if (!is_loaded(world))
@@ -212,6 +222,7 @@ void promises_check_healed(struct world *world)
     if (whole && sum_milli + ROUNDING_MILLI < goal_least_milli(world))
         world_break(world, "%llu milli/s run after the calm, and the goal is %llu",
                     (number)sum_milli, (number)goal_least_milli(world));
+    owe_recordings(world);
     world->result->healed = true;
 }
 
@@ -259,6 +270,10 @@ static void check_rows(struct world *world, const struct report *report)
             check_final_row(world, row, &remains.counters);
         else
             check_lost_row(world, row, &remains.counters);
+        if (life->owed && !row->final)
+            world_break(world,
+                        "life %u was killed, and what its recorder kept is not in the report",
+                        life->number);
         bool heard = life->has_end && life->end.end == MEMBER_END_COMPLETE && !life->interrupted;
         if (heard && !row->final)
             world_break(world, "life %u was told that its final word came, and it did not",
@@ -330,6 +345,15 @@ static bool all_final(const struct report *report)
     return true;
 }
 
+/* What indexes it held are missing, whatever its recorder kept. */
+static bool any_killed(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->life_count; i++)
+        if (world->lives[i]->killed)
+            return true;
+    return false;
+}
+
 /* No index was used twice; of those that are counted out none was left but by agents that were lost
  * when all others had ended. */
 static void check_numbers(struct world *world, const struct report *report)
@@ -347,7 +371,7 @@ static void check_numbers(struct world *world, const struct report *report)
                report->duration_ns + TICK_MS * NS_PER_MS >= plan->schedule.duration_ns;
     if (cut)
         return;
-    world->result->missing = world->lost_at_drain > 0 || !all_final(report);
+    world->result->missing = world->lost_at_drain > 0 || !all_final(report) || any_killed(world);
     if (world->result->missing)
         return;
     world->result->counted = true;

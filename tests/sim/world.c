@@ -243,15 +243,47 @@ static void begin_life(struct world *world, uint32_t index)
     host->born_ns = NEVER;
 }
 
-static void end_life(struct world *world, struct host *host, uint64_t again_ns)
+/* Its process is gone, and what waited for it. */
+static void bury(struct world *world, struct host *host, uint64_t again_ns)
 {
-    life_end(host->life);
     counters_add(&world->past, &host->life->remains.counters);
     host->life = NULL;
     inbox_clear(&host->inbox);
     host->frozen_until_ns = 0;
     host->gone = again_ns == NEVER;
     host->born_ns = again_ns;
+}
+
+static void end_life(struct world *world, struct host *host, uint64_t again_ns)
+{
+    life_end(host->life);
+    bury(world, host, again_ns);
+}
+
+/* The flight recorder, as agent/recorder.c has it: in files there. */
+
+static void recorder_hears(struct host *host, const struct message *message)
+{
+    for (uint32_t i = 0; i < host->orphan_count; i++)
+        orphan_hear(host->orphans[i], message);
+}
+
+static void recorder_says(struct world *world, struct host *host)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < host->orphan_count; i++) {
+        struct orphan *orphan = host->orphans[i];
+        struct message message;
+        while (orphan_say(orphan, local_now(world, host->life->host), &message))
+            send_up(world, host->life, &message);
+        if (orphan_is_heard(orphan)) {
+            orphan_destroy(orphan);
+            world->result->recovered++;
+        } else {
+            host->orphans[kept++] = orphan;
+        }
+    }
+    host->orphan_count = kept;
 }
 
 /* The shell after each step: agent_end(). */
@@ -278,6 +310,7 @@ static void host_hears(struct world *world, struct host *host, const struct pack
     note(world, &packet->number, sizeof packet->number);
     tell(world, "life %u hears %s %llu", life->number, message_word(message.type),
          (unsigned long long)message.seq);
+    recorder_hears(host, &message);
     life_hear(life, local_now(world, life->host), &message);
 }
 
@@ -302,6 +335,7 @@ static void tick_host(struct world *world, uint32_t index)
     if (host->life == NULL)
         return;
     life_tick(host->life, local_now(world, index));
+    recorder_says(world, host);
     settle_host(world, host);
 }
 
@@ -369,7 +403,11 @@ static void kill_host(struct world *world, const struct fault *fault)
         return;
     if (host->life->load != NULL && host->frozen_until_ns == 0)
         load_advance(host->life->load, local_now(world, fault->host));
-    end_life(world, host, fault->for_ever ? NEVER : world->now_ns + fault->for_ns);
+    struct orphan *orphan = life_kill(host->life);
+    CHECK(host->orphan_count < ORPHANS_MAX);
+    if (orphan != NULL)
+        host->orphans[host->orphan_count++] = orphan;
+    bury(world, host, fault->for_ever ? NEVER : world->now_ns + fault->for_ns);
 }
 
 static void interrupt(struct world *world, const struct fault *fault)
@@ -524,6 +562,8 @@ static void destroy(struct world *world)
     for (uint32_t i = 0; i < world->fate.host_count; i++) {
         inbox_clear(&world->hosts[i].inbox);
         free(world->hosts[i].inbox.packets);
+        for (uint32_t j = 0; j < world->hosts[i].orphan_count; j++)
+            orphan_destroy(world->hosts[i].orphans[j]);
     }
     inbox_clear(&world->inbox);
     free(world->inbox.packets);

@@ -12,7 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define LIVES_MAX 512u
+#define LIVES_MAX   512u
+#define ORPHANS_MAX FAULTS_MAX /* each is of a kill */
 
 /** How a run went. Plain data. */
 struct world_result {
@@ -21,7 +22,7 @@ struct world_result {
     bool healed;      /* the calm came, and all carried load in it */
     bool counted;     /* all requests of requests_total were made, and the run ended with them */
     bool missing;     /* ... but those of agents that were lost */
-    uint32_t lives, finals, lost;
+    uint32_t lives, finals, lost, recovered;
     uint64_t started, lost_max, packets_lost, packets_repeated;
     uint64_t hash; /* of all that happened: the same from any compiler */
 };
@@ -39,6 +40,8 @@ struct host {
     bool gone;         /* for ever */
     uint64_t frozen_until_ns;
     struct inbox inbox;
+    struct orphan *orphans[ORPHANS_MAX]; /* [orphan_count]; owned: in its flight recorder */
+    uint32_t orphan_count;
 };
 
 struct world {
