@@ -272,13 +272,12 @@ class Page(Case):
 
     def test_both_schemes_and_a_phone_fit_and_are_photographed(self):
         paper = {False: "rgb(252, 252, 250)", True: "rgb(20, 23, 27)"}
-        for dark in (False, True):
-            for width in (1280, 360):
-                self.open(width=width, dark=dark)
-                self.assertEqual(self.page.run("getComputedStyle(document.documentElement).backgroundColor"), paper[dark])
-                self.assertLessEqual(self.page.run("document.documentElement.scrollWidth"), width)
-                picture = self.path(f"{width}-{dark}.png")
-                self.page.picture(picture)
-                self.assertGreater(os.path.getsize(picture), 20_000)
+        for dark, width in ((False, 1280), (True, 360)):
+            self.open(width=width, dark=dark)
+            self.assertEqual(self.page.run("getComputedStyle(document.documentElement).backgroundColor"), paper[dark])
+            self.assertLessEqual(self.page.run("document.documentElement.scrollWidth"), width)
+            picture = self.path(f"{width}-{dark}.png")
+            self.page.picture(picture)
+            self.assertGreater(os.path.getsize(picture), 20_000)
         self.page.printed(self.path("report.pdf"))
         self.assertGreater(os.path.getsize(self.path("report.pdf")), 20_000)
