@@ -54,6 +54,8 @@ struct fake {
     struct counters phases[PHASES_MAX];
     struct histogram latency[PHASES_MAX];
     uint32_t acknowledged, acknowledgements;
+    const char *key;       /* that its connection proves; NULL: none */
+    bool barred;           /* and it may not be here any more */
     struct refuse refused; /* code is REFUSE_COUNT while it was not */
     uint64_t ceiling_milli;
     uint32_t room;         /* 0: none that counts */
@@ -185,13 +187,17 @@ static void fake_say(struct world *world, struct fake *fake, struct message *mes
     struct peer_id peer = {.length = 1, .bytes = {fake->life}};
     if (fake->dead || fake->silent)
         return;
+    if (fake->key != NULL)
+        snprintf(peer.key, sizeof peer.key, "%s", fake->key);
     if (message->type != MESSAGE_HELLO)
         memcpy(message->run_id, fake->welcome.run_id, ID_BYTES);
     message->epoch = fake->welcome.epoch;
     message->incarnation[0] = fake->life;
     message->seq = message->type == MESSAGE_FINAL ? message->as.final.sample.phase : ++fake->seq;
     world_step(world,
-               (struct session_event){.kind = SESSION_MESSAGE, .peer = &peer, .message = message});
+               (struct session_event){.kind = fake->barred ? SESSION_BARRED : SESSION_MESSAGE,
+                                      .peer = &peer,
+                                      .message = message});
 }
 
 static uint64_t fake_clock(const struct world *world, const struct fake *fake)
@@ -683,6 +689,44 @@ static void a_second_agent_of_the_same_name_is_refused_and_the_first_untouched(v
     world_tick(world);
     assert_int_equal(world->fakes[0].setpoint.rate_milli, 1000000);
     assert_int_equal(world_report(world)->exit_code, EXIT_MET);
+}
+
+static void who_is_barred_is_told_to_stop_and_the_others_carry_on(void **state)
+{
+    struct world *world = *state;
+    world->plan.schedule.duration_ns = 20 * S;
+    world_start(world, 2);
+    world_run(world, 3 * S);
+    struct fake *barred = &world->fakes[1];
+    uint64_t rate_milli = world->fakes[0].setpoint.rate_milli;
+
+    barred->barred = true;
+    world_run(world, 1 * S);
+    assert_true(barred->stopped);
+    assert_int_equal(barred->refused.code, REFUSE_COUNT);
+    world_run(world, 4 * S);
+
+    assert_int_equal(world->fakes[0].setpoint.rate_milli, 2 * rate_milli);
+    const struct report *report = world_report(world);
+    assert_non_null(find_event(report, "agent_barred"));
+    assert_non_null(find_event(report, "agent_lost"));
+    assert_false(report->agents[1].final);
+}
+
+static void an_incarnation_in_the_mouth_of_another_key_is_not_heard(void **state)
+{
+    struct world *world = *state;
+    world_start(world, 1);
+    world->fakes[0].key = "";
+    world_run(world, 2 * S);
+    struct message bye = {.type = MESSAGE_BYE};
+
+    world->fakes[0].key = "another";
+    fake_say(world, &world->fakes[0], &bye);
+    world->fakes[0].key = "";
+
+    assert_int_equal(world_report(world)->exit_code, EXIT_MET);
+    assert_null(find_event(session_report(world->session), "agent_left"));
 }
 
 static void a_late_agent_takes_its_share_within_a_second(void **state)
@@ -1502,6 +1546,8 @@ int main(void)
         TEST(an_agent_that_declined_and_came_back_is_expected_once),
         TEST(an_agent_of_another_major_version_is_refused_with_both_versions_named),
         TEST(a_second_agent_of_the_same_name_is_refused_and_the_first_untouched),
+        TEST(who_is_barred_is_told_to_stop_and_the_others_carry_on),
+        TEST(an_incarnation_in_the_mouth_of_another_key_is_not_heard),
         TEST(a_late_agent_takes_its_share_within_a_second),
         TEST(parts_of_data_are_given_to_who_asks),
         TEST(a_tick_gives_as_many_parts_as_leave_it_time),
