@@ -272,8 +272,9 @@ class Strangers(Case):
         self.idle("10,000 idle connections", wanted)
 
     @again_if_it_stood_still
-    def test_no_descriptors_at_the_coordinator_cost_the_honest_agent_nothing(self):
-        self.idle("no descriptors at the coordinator", 900, "prlimit", "--nofile=400:400")
+    def test_descriptors_are_kept_for_the_fleet_before_strangers_come(self):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.idle("no descriptors at the coordinator", 900, "prlimit", f"--nofile=400:{hard}")
 
 
 if __name__ == "__main__":

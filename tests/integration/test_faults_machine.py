@@ -40,8 +40,8 @@ class Full(Case):
     def test_agents_cpu_full_is_flagged_and_the_generators_fault(self):
         core = str(min(os.sched_getaffinity(0)))
         target = self.target("--latency", "1ms")
-        # Open arrivals at a rate that a core carries alone, and a thirteenth of it does not.
-        rate = 3000 if SANITIZED else 15000
+        # Open arrivals at a rate that takes most of a core, and the agent has a thirteenth of one.
+        rate = 15000 if SANITIZED else 30000
         plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {rate}/s}}", "4s"))
         coordinator = self.coordinator(plan, 1)
         agent = self.agent(coordinator, "a1", through=("taskset", "-c", core))
