@@ -13,7 +13,10 @@ static bool is_guarded(const char *path, const struct stat *file, enum secret_gu
 {
     unsigned own = (unsigned)geteuid();
     unsigned mode = (unsigned)file->st_mode & 0777u;
-    bool given = guard == SECRET_GIVEN && file->st_uid == 0 && own != 0;
+    /* As systemd and Kubernetes hand keys to who is not root: root's own, for a group that root
+     * chose to read, and for nobody else. */
+    bool kept = guard == SECRET_READ && (mode & 037u) == 0;
+    bool given = (guard == SECRET_GIVEN || kept) && file->st_uid == 0 && own != 0;
     if (!S_ISREG(file->st_mode))
         return error_set(error, ERROR_USAGE, PLACE_NONE, "%s is not a file", path);
     if (file->st_uid != own && !given && (guard != SECRET_WRITE || file->st_uid != 0))

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 enum secret_guard {
-    SECRET_READ,  /* ours, and nobody else may read or change it */
-    SECRET_GIVEN, /* the same, or root's and nobody else may change it: as orchestrators give them
+    SECRET_READ,  /* ours, or root's for a group to read; nobody else may read or change it */
+    SECRET_GIVEN, /* ours alone, or root's and nobody else may change it: as orchestrators give them
                    */
     SECRET_WRITE, /* anybody may read it; ours or root's, and nobody else may change it */
 };

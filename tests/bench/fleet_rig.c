@@ -43,6 +43,7 @@ struct rig {
     enum { GATHERING, LOADED, FLOODED, AGAIN } stage;
     uint64_t began_ns, from_ns, flooded_ns, end_ns;
     uint64_t cpu_from_ns, beats_from, bytes_empty;
+    uint64_t looked_ns, stood_still_ns; /* the longest between two looks */
     bool failed;
 };
 
@@ -207,6 +208,9 @@ static void look(void *context, uint64_t now_ns)
     struct error error = {0};
     struct light_counts counts = light_fleet_counts(rig->fleet);
     uint64_t half_ns = rig->seconds * NS_PER_S / 2;
+    if (rig->looked_ns > 0 && now_ns - rig->looked_ns > rig->stood_still_ns)
+        rig->stood_still_ns = now_ns - rig->looked_ns;
+    rig->looked_ns = now_ns;
     if (now_ns > rig->end_ns) {
         fail(rig, "it takes too long");
         return;
@@ -330,6 +334,7 @@ static bool run(struct rig *rig)
     printf("agents %u\nover %u\nbroken %u\nsamples %" PRIu64 "\nunsent %" PRIu64
            "\nstarted %" PRIu64 "\n",
            rig->agents, counts.over, counts.broken, counts.samples, counts.unsent, counts.started);
+    print_ms("stood_still_ms", rig->stood_still_ns);
     return !rig->failed && counts.broken == 0 && rig->stage == AGAIN;
 }
 

@@ -3,7 +3,7 @@ Times and CPU are for tests/campaign; here everything that can be counted must b
 
 import os
 
-from support import SANITIZED, Case, again_if_it_stood_still
+from support import SANITIZED, Case, StoodStill, again_if_it_stood_still
 
 RIG = os.environ.get("CLOBBER_FLEET_RIG", "")
 BINARY = os.environ["CLOBBER_BINARY"]
@@ -25,6 +25,8 @@ class Fleet(Case):
         figures = self.measure(AGENTS, SECONDS)
 
         result = self.result("run")
+        if figures["stood_still_ms"] > 500:  # then agents were lost that live in it
+            raise StoodStill(f"the rig stood still for {figures['stood_still_ms']} ms")
         with self.about_the_rate("run"):
             self.assertEqual(figures["broken"], 0, "all have had their final word acknowledged")
             self.assertIn("all_back_ms", figures, "all have come back after they were cut off at once")
