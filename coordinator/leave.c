@@ -66,6 +66,29 @@ static bool put_json(const struct report *report, const char *path, struct error
     return folder_put(path, write_json, report, error);
 }
 
+static bool tell(const struct error *error)
+{
+    leave_for(error);
+    return false;
+}
+
+/* Each file by itself: one that finds no room must not take the others along. The result that has
+ * no place on disk goes to stderr; nothing of it is lost. */
+static bool put_files(const char *folder, const struct report *report)
+{
+    struct error error = {0};
+    bool well = true;
+    if (!folder_replace(folder, "result.json", write_json, report, &error)) {
+        well = tell(&error);
+        report_json(report, stderr, &error);
+    }
+    if (!folder_replace(folder, "latency.hgrm", write_hgrm, report, &error))
+        well = tell(&error);
+    if (!put_page(folder, &error))
+        well = tell(&error);
+    return well;
+}
+
 int leave_with(const struct leaving *leaving)
 {
     const struct report *report = leaving->report;
@@ -78,10 +101,8 @@ int leave_with(const struct leaving *leaving)
             code = leave_for(&error);
     }
     const char *files = REPORT_FILES;
-    if (!folder_replace(leaving->folder, "latency.hgrm", write_hgrm, report, &error) ||
-        !folder_replace(leaving->folder, "result.json", write_json, report, &error) ||
-        !put_page(leaving->folder, &error)) {
-        code = leave_for(&error);
+    if (!put_files(leaving->folder, report)) {
+        code = EXIT_BROKEN_OFF;
         files = "run.jsonl";
     }
     if (json != NULL && !put_json(report, json, &error))

@@ -45,6 +45,7 @@ bool assignment_encode(const struct assignment *assignment, uint8_t *bytes, size
     CHECK(assignment->phases >= 1);
     CHECK(assignment->phases <= STAGES_MAX + 1);
     CHECK(assignment->duration_ns <= DURATION_NS_MAX);
+    CHECK(assignment->timeout_ns >= 1);
     CHECK(assignment->timeout_ns <= DURATION_NS_MAX);
     CHECK(assignment->concurrency_max <= CONCURRENCY_MAX);
     CHECK(assignment->request_count >= 1);
@@ -114,7 +115,7 @@ static bool get_head(struct wire_reader *reader, struct assignment *read, uint32
         !wire_get_bool(reader, "open_arrivals", &read->open_arrivals, error) ||
         !wire_get_bool(reader, "keep_alive", &read->keep_alive, error) ||
         !wire_get_u64(reader, "seed", 0, UINT64_MAX, &read->seed, error) ||
-        !wire_get_u64(reader, "timeout_ns", 0, DURATION_NS_MAX, &read->timeout_ns, error) ||
+        !wire_get_u64(reader, "timeout_ns", 1, DURATION_NS_MAX, &read->timeout_ns, error) ||
         !wire_get_u32(reader, "phases", 1, STAGES_MAX + 1, &read->phases, error) ||
         !wire_get_u64(reader, "duration_ns", 0, DURATION_NS_MAX, &read->duration_ns, error) ||
         !wire_get_u32(reader, "concurrency_max", 0, CONCURRENCY_MAX, &read->concurrency_max,

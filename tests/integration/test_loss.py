@@ -1,10 +1,12 @@
 """Nothing is lost: agents and coordinators that are killed with no warning, and started again."""
 
+import json
 import os
 import time
 import unittest
 
-from support import LEASE_S, RATE, TOLERANCE, Case, events, interrupt, now_ns, plan_text, wait_until
+from hosts import needs_hosts
+from support import BINARY, LEASE_S, RATE, TOLERANCE, Case, events, interrupt, now_ns, plan_text, wait_until
 
 # A reconnect, a lease that is waited out, and what a busy machine makes of both.
 RESUME_S = 3 * LEASE_S
@@ -204,6 +206,46 @@ class CoordinatorResumedLate(Losses):
         for agent in agents:
             self.finish(agent, 5, 0)
         self.assert_exact(self.result())
+
+
+@needs_hosts
+class DiskFull(Case):
+    """A folder of 256 KiB, in a file system of its own that is gone with the process."""
+
+    def run_in_small_folder(self, *flags, filled_kib):
+        self.counter = self.target("--latency", "2ms")
+        os.mkdir(self.path("small"))
+        command = (f"mount -t tmpfs -o size=256k tmpfs {self.path('small')} && "
+                   f"dd if=/dev/zero of={self.path('small')}/filler bs=1024 count={filled_kib} 2>/dev/null; "
+                   f"\"$@\"; code=$?; cp -r {self.path('small')}/out {self.path('out')}; exit $code")
+        return self.start("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", command, "sh", BINARY, "run",
+                          self.counter.url, "-R", "200", "-d", "10m", "--out", f"{self.path('small')}/out", *flags,
+                          name="small")
+
+    def test_a_disk_that_is_full_at_the_start_stops_it_before_any_load(self):
+        run = self.run_in_small_folder(filled_kib=300)
+        self.finish(run, 10, 3)
+        self.assertIn("No space left on device", self.read(run.err))
+        self.assertEqual(self.counter.requests(), 0)
+
+    def test_a_disk_that_fills_up_ends_the_run_with_all_that_was_known(self):
+        run = self.run_in_small_folder("--quiet", filled_kib=180)
+        self.finish(run, 60, 3)
+        said = self.read(run.err)
+        self.assertIn("cannot write run.jsonl: No space left on device", said)
+        text = self.read(os.path.join(self.path("out"), "run.jsonl"))
+        self.assertTrue(text.endswith("\n"), text[-200:])
+        for line in text.splitlines():
+            json.loads(line)
+        self.assertFalse([file for file in os.listdir(self.path("out")) if file.endswith(".part")])
+        if os.path.exists(os.path.join(self.path("out"), "result.json")):
+            result = self.result()  # what a line of the record took, it may find room for
+        else:
+            result = json.loads(said[said.index("{"):said.rindex("}") + 1])
+        self.assert_balanced(result)
+        self.assertEqual(result["verdict"]["outcome"], "aborted")
+        self.assertEqual(self.counter.requests(), result["ledger"]["started"])
+        self.assertIn("balanced", self.read(run.out))
 
 
 if __name__ == "__main__":

@@ -256,6 +256,29 @@ static void every_corrupt_byte_is_survived(void **state)
     guard_close(&guard);
 }
 
+/* It would end every request as it began. */
+static void a_time_out_of_nothing_is_refused(void **state)
+{
+    (void)state;
+    struct assignment assignment = example();
+    struct assignment decoded;
+    struct error error = {0};
+    uint8_t other[ASSIGNMENT_BYTES_MAX];
+    assignment.timeout_ns = 2;
+    size_t count = encode(&assignment);
+    memcpy(other, encoded, count);
+    assignment.timeout_ns = 1;
+    assert_int_equal(encode(&assignment), count);
+    assert_true(assignment_decode(encoded, count, texts, &decoded, &error));
+
+    for (size_t i = 0; i < count; i++)
+        if (encoded[i] != other[i])
+            encoded[i] = 0;
+
+    assert_false(assignment_decode(encoded, count, texts, &decoded, &error));
+    assert_non_null(strstr(error.message, "timeout_ns"));
+}
+
 static void bytes_after_the_assignment_are_refused(void **state)
 {
     (void)state;
@@ -302,6 +325,7 @@ int main(void)
         cmocka_unit_test(equal_assignments_are_equal_bytes),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_corrupt_byte_is_survived),
+        cmocka_unit_test(a_time_out_of_nothing_is_refused),
         cmocka_unit_test(bytes_after_the_assignment_are_refused),
         cmocka_unit_test(an_assignment_of_one_byte_too_many_is_refused),
     };
