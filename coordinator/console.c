@@ -216,7 +216,7 @@ bool sink_console_open(struct sink *sink, const struct sink_start *start, bool t
 {
     (void)error;
     struct console *console = calloc(1, sizeof *console);
-    CHECK(console != NULL);
+    CHECK_MEMORY(console != NULL);
     console->terminal = terminal;
     console->plan = start->plan;
     console->rated = start->plan->goal == GOAL_HOLD;

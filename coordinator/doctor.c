@@ -380,10 +380,8 @@ int command_doctor(int count, char **arguments)
     }
     struct plan_errors errors = {0};
     struct plan *plan = words_count > 0 ? plan_load(words[0], &errors) : NULL;
-    if (words_count > 0 && plan == NULL) {
-        leave_print_plan_errors(&errors);
-        return EXIT_USAGE;
-    }
+    if (words_count > 0 && plan == NULL)
+        return leave_for_plan(&errors);
     int code = doctor_visit(&options, plan);
     plan_destroy(plan);
     return code;

@@ -14,14 +14,14 @@
 json_t *json_count(uint64_t count)
 {
     json_t *value = count <= INT64_MAX ? json_integer((json_int_t)count) : json_real((double)count);
-    CHECK(value != NULL);
+    CHECK_MEMORY(value != NULL);
     return value;
 }
 
 json_t *json_number(double number)
 {
     json_t *value = isfinite(number) ? json_real(number) : json_null();
-    CHECK(value != NULL);
+    CHECK_MEMORY(value != NULL);
     return value;
 }
 
@@ -34,14 +34,14 @@ json_t *json_text(const char *text)
         char shown[TEXT_BYTES];
         value = json_string(harmless_text(text, shown, sizeof shown));
     }
-    CHECK(value != NULL);
+    CHECK_MEMORY(value != NULL);
     return value;
 }
 
 void json_put(json_t *object, const char *key, json_t *value)
 {
     int failed = json_object_set_new(object, key, value);
-    CHECK(failed == 0);
+    CHECK_MEMORY(failed == 0);
 }
 
 const json_t *json_get(const json_t *object, const char *key)

@@ -18,13 +18,17 @@ int leave_for(const struct error *error)
     return error->kind == ERROR_USAGE || error->kind == ERROR_PLAN ? EXIT_USAGE : EXIT_BROKEN_OFF;
 }
 
-void leave_print_plan_errors(const struct plan_errors *errors)
+int leave_for_plan(const struct plan_errors *errors)
 {
     char text[TEXT_BYTES];
+    for (uint32_t i = 0; i < errors->count; i++)
+        if (errors->items[i].kind == ERROR_MEMORY)
+            return leave_for(&errors->items[i]);
     for (uint32_t i = 0; i < errors->count; i++)
         fprintf(stderr, "%s\n", error_text(&errors->items[i], text, sizeof text));
     if (errors->more)
         fprintf(stderr, "there are more; these are the first %u\n", errors->count);
+    return EXIT_USAGE;
 }
 
 static bool write_json(const void *subject, FILE *stream, struct error *error)

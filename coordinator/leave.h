@@ -12,7 +12,9 @@
 
 /** Says `error` on stderr; returns the exit code for it. */
 int leave_for(const struct error *error);
-void leave_print_plan_errors(const struct plan_errors *errors);
+/** The same of a plan that could not be read: all that is wrong in it; or that there was no memory
+ * to read it, of which the rest may be a consequence. */
+int leave_for_plan(const struct plan_errors *errors);
 
 /** A run that is over. All borrowed. */
 struct leaving {

@@ -18,7 +18,7 @@
 static void append(json_t *array, json_t *value)
 {
     int failed = json_array_append_new(array, value);
-    CHECK(failed == 0);
+    CHECK_MEMORY(failed == 0);
 }
 
 static json_t *milliseconds(uint64_t time_ns)
@@ -274,7 +274,7 @@ static bool put(const char *before, json_t *object, size_t digits, FILE *stream)
     char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY |
                                         JSON_REAL_PRECISION(digits));
     json_decref(object);
-    CHECK(text != NULL);
+    CHECK_MEMORY(text != NULL);
     fputs(before, stream);
     bool well = harmless_script(stream, text);
     free(text);

@@ -80,7 +80,7 @@ static bool keep_tick(void *state, const struct tick *tick, struct error *error)
     if (plot->moment_count == plot->moment_size) {
         plot->moment_size = plot->moment_size > 0 ? 2 * plot->moment_size : 1024;
         plot->moments = reallocarray(plot->moments, plot->moment_size, sizeof *plot->moments);
-        CHECK(plot->moments != NULL);
+        CHECK_MEMORY(plot->moments != NULL);
     }
     plot->moments[plot->moment_count++] =
         (struct moment){.at_ns = tick->at_ns,
@@ -102,7 +102,7 @@ static bool keep_event(void *state, const struct report_event *event, struct err
 struct plot *plot_create(const struct plan *plan, struct sink *sink)
 {
     struct plot *plot = calloc(1, sizeof *plot);
-    CHECK(plot != NULL);
+    CHECK_MEMORY(plot != NULL);
     plot->plan = plan;
     *sink = (struct sink){.name = "plot", .state = plot, .tick = keep_tick, .event = keep_event};
     return plot;

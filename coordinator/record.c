@@ -44,7 +44,7 @@ static bool record_line_of(struct record *record, json_t *object, size_t digits,
 {
     char *text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(digits));
     json_decref(object);
-    CHECK(text != NULL);
+    CHECK_MEMORY(text != NULL);
     size_t length = strlen(text);
     text[length++] = '\n'; /* in the place of the NUL */
     size_t written = 0;
@@ -233,7 +233,7 @@ static bool record_screen(struct record *record, const struct report *report, st
     char *text = NULL;
     size_t length = 0;
     FILE *stream = open_memstream(&text, &length);
-    CHECK(stream != NULL);
+    CHECK_MEMORY(stream != NULL);
     report_text(report, record->folder, REPORT_FILES, false, stream);
     fclose(stream);
     json_t *object = record_object("screen");
@@ -308,7 +308,7 @@ bool sink_record_open(struct sink *sink, const struct sink_start *start, struct 
     int mode = start->resumed ? O_RDWR : O_WRONLY | O_CREAT | O_EXCL;
     snprintf(path, sizeof path, "%s/run.jsonl", start->folder);
     struct record *record = malloc(sizeof *record);
-    CHECK(record != NULL);
+    CHECK_MEMORY(record != NULL);
     *record = (struct record){.descriptor = open(path, mode | O_CLOEXEC, 0666)};
     snprintf(record->folder, sizeof record->folder, "%s", start->folder);
     if (record->descriptor < 0) {

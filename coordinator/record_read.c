@@ -271,7 +271,7 @@ static bool take_line(struct reading *reading, json_t *line, struct error *error
     else if (strcmp(kind, "screen") == 0) {
         free(record->screen);
         record->screen = strdup(json_get_text(line, "text"));
-        CHECK(record->screen != NULL);
+        CHECK_MEMORY(record->screen != NULL);
     }
     return true; /* a kind of line that a newer version wrote is no mistake */
 }

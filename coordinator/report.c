@@ -37,7 +37,7 @@ const char *report_kind_word(enum sample_kind kind)
 
 const struct report_event *report_add_event(struct report *report, const struct report_event *event)
 {
-    CHECK(report->events != NULL);
+    CHECK_MEMORY(report->events != NULL);
     if (report->event_count < REPORT_EVENTS_MAX) {
         report->events[report->event_count] = *event;
         return &report->events[report->event_count++];

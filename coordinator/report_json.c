@@ -250,7 +250,7 @@ static json_t *plan_text(const struct plan *plan)
     char *text = NULL;
     size_t length = 0;
     FILE *stream = open_memstream(&text, &length);
-    CHECK(stream != NULL);
+    CHECK_MEMORY(stream != NULL);
     plan_print(plan, stream);
     fclose(stream);
     json_t *value = json_text(text);

@@ -53,8 +53,8 @@ static bool is_url(const char *word)
     return strstr(word, "://") != NULL;
 }
 
-/* The plan of a word on the command line; NULL: its errors are printed. */
-static struct plan *run_plan(const char *word, struct run_options *options)
+/* The plan of a word on the command line; NULL: its errors are printed, `code` is for them. */
+static struct plan *run_plan(const char *word, struct run_options *options, int *code)
 {
     struct plan_errors errors = {0};
     struct plan *plan;
@@ -65,7 +65,7 @@ static struct plan *run_plan(const char *word, struct run_options *options)
         plan = plan_load(word, &errors);
     }
     if (plan == NULL)
-        leave_print_plan_errors(&errors);
+        *code = leave_for_plan(&errors);
     return plan;
 }
 
@@ -305,7 +305,7 @@ static int run_plan_through(const struct run_options *options, const struct plan
                             bool embedded)
 {
     struct run *run = calloc(1, sizeof *run);
-    CHECK(run != NULL);
+    CHECK_MEMORY(run != NULL);
     run->options = options;
     run->plan = plan;
     run->signals = -1;
@@ -347,10 +347,10 @@ static int run_words(enum depth depth, struct run_options *options, const char *
         error_set(&error, ERROR_USAGE, PLACE_NONE, "give a PLAN.yaml, or - for standard input");
     if (word == NULL || !run_check_flags(word, options, &error))
         return leave_for(&error);
-    struct plan *plan = run_plan(word, options);
-    if (plan == NULL)
-        return EXIT_USAGE;
     int code = EXIT_MET;
+    struct plan *plan = run_plan(word, options, &code);
+    if (plan == NULL)
+        return code;
     if (depth == DEPTH_VALIDATE)
         plan_print(plan, stdout);
     else

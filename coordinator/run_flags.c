@@ -155,7 +155,7 @@ static bool read_body(struct run_options *options, const char *path, struct erro
         return error_set(error, ERROR_USAGE, PLACE_NONE, "cannot read %s: %s", path,
                          strerror(errno));
     options->body_file = malloc(BODY_BYTES_MAX + 2);
-    CHECK(options->body_file != NULL);
+    CHECK_MEMORY(options->body_file != NULL);
     size_t length = fread(options->body_file, 1, BODY_BYTES_MAX + 1, stream);
     bool broken = ferror(stream) != 0;
     fclose(stream);

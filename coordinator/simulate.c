@@ -167,12 +167,10 @@ static int simulate_plan(const struct simulate_options *options, const char *wor
 {
     struct plan_errors errors = {0};
     struct plan *plan = plan_load(word, &errors);
-    if (plan == NULL) {
-        leave_print_plan_errors(&errors);
-        return EXIT_USAGE;
-    }
+    if (plan == NULL)
+        return leave_for_plan(&errors);
     struct simulating *simulating = calloc(1, sizeof *simulating);
-    CHECK(simulating != NULL);
+    CHECK_MEMORY(simulating != NULL);
     simulating->options = options;
     simulating->plan = plan;
     simulating->seed = options->seed_given ? options->seed : plan->seed;

@@ -104,7 +104,7 @@ static struct post *mail_push(struct mail *mail)
     if (mail->count == mail->size) {
         uint32_t size = mail->size > 0 ? 2 * mail->size : 32;
         struct post *items = calloc(size, sizeof *items);
-        CHECK(items != NULL);
+        CHECK_MEMORY(items != NULL);
         for (uint32_t i = 0; i < mail->count; i++)
             items[i] = mail->items[(mail->head + i) % mail->size];
         free(mail->items);
@@ -160,7 +160,7 @@ static struct phase *phase_of(const struct simulated *agent, double due_s)
     uint32_t index = agent->phase;
     while (index > 0 && (agent->phases[index] == NULL || due_s < agent->phases[index]->from_s))
         index--;
-    CHECK(agent->phases[index] != NULL);
+    CHECK_MEMORY(agent->phases[index] != NULL);
     return agent->phases[index];
 }
 
@@ -277,9 +277,9 @@ static void enter_phase(const struct simulate_agents *agents, struct simulated *
     if (agent->phases[index] != NULL)
         return;
     struct phase *phase = calloc(1, sizeof *phase);
-    CHECK(phase != NULL);
+    CHECK_MEMORY(phase != NULL);
     phase->names = calloc(agents->plan->request_count, sizeof *phase->names);
-    CHECK(phase->names != NULL);
+    CHECK_MEMORY(phase->names != NULL);
     phase->t_from = now_ns;
     phase->from_s = phase->counted_s = to_seconds(now_ns);
     if (agent->phases[agent->phase] != NULL)
@@ -342,7 +342,7 @@ static double measure_load(const struct simulate_agents *agents, struct simulate
 static void attach_digest(const struct simulated *agent, struct post *post)
 {
     post->bytes = malloc(DIGEST_BYTES_MAX);
-    CHECK(post->bytes != NULL);
+    CHECK_MEMORY(post->bytes != NULL);
     struct beat *beat = &post->message.as.beat;
     beat->digest_bytes = digest_encode(&agent->digest, post->bytes, DIGEST_BYTES_MAX);
     beat->digest = post->bytes;
@@ -416,7 +416,7 @@ static void fill_sample(const struct simulate_agents *agents, const struct simul
         return;
     uint32_t names = agents->plan->request_count;
     uint8_t *bytes = malloc((SAMPLE_REQUEST + names) * (size_t)HISTOGRAM_BYTES_MAX);
-    CHECK(bytes != NULL);
+    CHECK_MEMORY(bytes != NULL);
     post->bytes = bytes;
     sample->t_from = phase->t_from;
     sample->t_to = phase->t_to > 0 ? phase->t_to : now_ns;
@@ -727,7 +727,7 @@ struct simulate_agents *simulate_agents_create(const struct plan *plan,
 {
     CHECK(count >= 1 && count <= SIMULATED_AGENTS_MAX);
     struct simulate_agents *agents = calloc(1, sizeof *agents);
-    CHECK(agents != NULL);
+    CHECK_MEMORY(agents != NULL);
     agents->plan = plan;
     agents->plant = plant;
     agents->random.state = seed;

@@ -223,7 +223,7 @@ void summary_fill(const struct summary *summary, struct report *report, struct e
     const struct schedule *schedule = &report->plan->schedule;
     report->agent_count = roster->count;
     report->agents = calloc(roster->count + 1, sizeof *report->agents);
-    CHECK(report->agents != NULL);
+    CHECK_MEMORY(report->agents != NULL);
     report->duration_ns = summary->duration_ns;
     report->warmup_ns =
         schedule->warmup_ns < summary->duration_ns ? schedule->warmup_ns : summary->duration_ns;

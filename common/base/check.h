@@ -11,6 +11,16 @@ _Noreturn void check_failed(const char *condition, const char *path, int line);
             check_failed(#condition, __FILE__, __LINE__);                                          \
     } while (0)
 
+/** The same for small memory that a command cannot do without: says so and ends the process with
+ * the contract's exit code for what was broken off. What it was writing stays beside its place. */
+_Noreturn void check_memory_failed(void);
+
+#define CHECK_MEMORY(condition)                                                                    \
+    do {                                                                                           \
+        if (__builtin_expect(!(condition), 0))                                                     \
+            check_memory_failed();                                                                 \
+    } while (0)
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -30,7 +30,7 @@ static inline void heap_push(struct heap *heap, double key, uint32_t index)
     if (heap->count == heap->count_max) {
         heap->count_max = heap->count_max > 0 ? 2 * heap->count_max : 256;
         heap->items = realloc(heap->items, heap->count_max * sizeof *heap->items);
-        CHECK(heap->items != NULL);
+        CHECK_MEMORY(heap->items != NULL);
     }
     uint32_t i = heap->count++;
     for (; i > 0 && heap->items[(i - 1) / 2].key > key; i = (i - 1) / 2)
