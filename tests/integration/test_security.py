@@ -69,14 +69,14 @@ class Locked(HostCase, Keys):
 
     def coordinator_with_keys(self, host, plan, agents, *flags):
         process = self.clobber("coordinator", plan, "--bind", f"tcp://{host.address}:0", "--expect-agents", str(agents),
-                               "--out", self.path("out"), *self.lock_flags(), *flags, on=host)
+                               "--out", self.path("out"), *self.lock_flags(), *flags, through=host.inside)
         found = wait_until(lambda: re.search(r"tcp://[0-9.]+:\d+", self.read(process.err)), "the coordinator")
         process.endpoint = found.group(0)
         return process
 
     def agent_with_keys(self, host, coordinator, name, *flags):
         return self.clobber("agent", "--connect", coordinator.endpoint, "--lanes", "1", "--allow", "10.77.0.0/24",
-                            *self.key_flags(name), *flags, on=host)
+                            *self.key_flags(name), *flags, through=host.inside)
 
     def test_strangers_stay_outside_and_disturb_nobody(self):
         office, far = self.hosts("office", "far")
@@ -86,7 +86,7 @@ class Locked(HostCase, Keys):
         plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s, {TOLERANCE}}}", "6s"))
         coordinator = self.coordinator_with_keys(office, plan, 2)
         strangers = [self.agent_with_keys(far, coordinator, "stranger", "--once") for _ in range(3)]
-        plain = self.clobber("agent", "--connect", coordinator.endpoint, on=far)
+        plain = self.clobber("agent", "--connect", coordinator.endpoint, through=far.inside)
         for name in ("eu-1", "eu-2"):
             self.agent_with_keys(far, coordinator, name, "--once", "--name", "not-its-name")
         for stranger in strangers:
@@ -161,7 +161,7 @@ class Locked(HostCase, Keys):
         office, far = self.hosts("office", "far")
         target = self.target_on(far, "--latency", "2ms")
         plan = self.write("plan.yaml", plan_text(target.url, f"{{hold: {RATE}/s, {TOLERANCE}}}", "2s"))
-        refused = self.clobber("coordinator", plan, "--bind", f"tcp://{office.address}:0", on=office)
+        refused = self.clobber("coordinator", plan, "--bind", f"tcp://{office.address}:0", through=office.inside)
         self.finish(refused, 1, 2)
         self.assertIn("can be reached by other machines: give --secret-key", self.read(refused.err))
 
@@ -323,10 +323,10 @@ class Unlisted(HostCase):
                 plan = self.write(f"plan-{number}.yaml", plan_text(url, "{hold: 50/s}", "2s"))
                 out = self.path(f"out-{number}")
                 coordinator = self.clobber("coordinator", plan, "--bind", "tcp://127.0.0.1:0", "--out", out, "--wait",
-                                           "20s", on=office)
+                                           "20s", through=office.inside)
                 endpoint = wait_until(lambda: re.search(r"tcp://127\.0\.0\.1:\d+", self.read(coordinator.err)),
                                       "the coordinator").group(0)
-                self.clobber("agent", "--connect", endpoint, "--once", "--lanes", "1", *flags, on=office)
+                self.clobber("agent", "--connect", endpoint, "--once", "--lanes", "1", *flags, through=office.inside)
                 self.finish(coordinator, 5, 3)
                 self.assertIn("does not allow", self.read(coordinator.out) + self.read(coordinator.err))
         self.assertEqual(self.arrivals(victim), 0)
@@ -337,7 +337,7 @@ class Unlisted(HostCase):
         target = self.target_on(victim)
         self.count_arrivals(victim)
         plan = self.write("plan.yaml", plan_text(target.url, "{hold: 50/s, tolerance: 50%}", "2s"))
-        self.finish(self.clobber("run", plan, on=office), 5)
+        self.finish(self.clobber("run", plan, through=office.inside), 5)
         self.assertGreater(self.arrivals(victim), 0)
 
 
