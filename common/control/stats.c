@@ -3,9 +3,11 @@
 #include "common/base/check.h"
 
 #include <math.h>
+#include <stdbool.h>
 
-#define CORRELATION_MAX 0.95 /* a row this smooth has no scatter to learn from */
-#define BIAS_COUNT_MIN  8u   /* the bias is known to the first order in 1/n: not for fewer */
+#define CORRELATION_MAX  0.95 /* a row this smooth has no scatter to learn from */
+#define STUDENT_HALVINGS 50u  /* down to the last digits of a double */
+#define BIAS_COUNT_MIN   8u   /* the bias is known to the first order in 1/n: not for fewer */
 
 double student_95(uint32_t freedom)
 {
@@ -22,6 +24,41 @@ double student_95(uint32_t freedom)
     double z7 = z5 * z * z;
     return z + (z3 + z) / (4.0 * n) + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * n * n) +
            (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * n * n * n);
+}
+
+/* How much of Student's distribution lies between -t and t.
+ * Source: Abramowitz and Stegun 26.7.3 and 26.7.4. */
+static double student_between(double t, uint32_t freedom)
+{
+    double angle = atan(t / sqrt((double)freedom));
+    double cosine = cos(angle);
+    bool odd = freedom % 2 == 1;
+    double term = odd ? cosine : 1.0;
+    double sum = freedom > 1 ? term : 0.0;
+    for (uint32_t i = odd ? 3 : 2; i < freedom; i += 2) {
+        term *= cosine * cosine * (i - 1.0) / i;
+        sum += term;
+    }
+    return odd ? (angle + sin(angle) * sum) * M_2_PI : sin(angle) * sum;
+}
+
+double student(uint32_t freedom, double confidence)
+{
+    CHECK(freedom >= 1);
+    CHECK(confidence > 0.0);
+    CHECK(confidence < 1.0);
+    double low = 0.0;
+    double high = 1.0;
+    while (student_between(high, freedom) < confidence)
+        high *= 2.0;
+    for (uint32_t i = 0; i < STUDENT_HALVINGS; i++) {
+        double middle = (low + high) / 2.0;
+        if (student_between(middle, freedom) < confidence)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
 }
 
 /* Of each value with the one before it; what lies below 0 tells more, not less, and is not trusted.

@@ -6,6 +6,9 @@
 
 /** Student's t, two-sided 95 %, for `freedom` degrees (1 or more). */
 double student_95(uint32_t freedom);
+/** The same for any `confidence` above 0 and below 1: so much lies between -t and t. Slower, and
+ * exact. */
+double student(uint32_t freedom, double confidence);
 
 /** A mean and half of its 95 % interval. */
 struct mean_95 {

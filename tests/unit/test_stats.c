@@ -28,6 +28,18 @@ static void students_t_is_that_of_the_tables(void **state)
         assert_near(student_95(rows[i].freedom), rows[i].t, 0.0015);
 }
 
+static void students_t_of_any_confidence_is_that_of_the_tables(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t freedom;
+        double confidence, t;
+    } rows[] = {{1, 0.95, 12.706}, {2, 0.95, 4.303},   {3, 0.99, 5.841},  {4, 0.999, 8.610},
+                {7, 0.95, 2.365},  {10, 0.999, 4.587}, {30, 0.99, 2.750}, {5000, 0.99, 2.577}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_near(student(rows[i].freedom, rows[i].confidence), rows[i].t, 0.0006);
+}
+
 static void nothing_and_one_value_have_no_interval(void **state)
 {
     (void)state;
@@ -95,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(students_t_is_that_of_the_tables),
+        cmocka_unit_test(students_t_of_any_confidence_is_that_of_the_tables),
         cmocka_unit_test(nothing_and_one_value_have_no_interval),
         cmocka_unit_test(values_that_are_all_the_same_are_certain),
         cmocka_unit_test(two_values_take_students_t_of_one_degree),
