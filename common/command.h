@@ -16,6 +16,7 @@ int command_run(int count, char **arguments);
 int command_coordinator(int count, char **arguments);
 int command_validate(int count, char **arguments);
 int command_simulate(int count, char **arguments);
+int command_compare(int count, char **arguments);
 int command_agent(int count, char **arguments);
 int command_doctor(int count, char **arguments);
 int command_report(int count, char **arguments);

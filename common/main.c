@@ -26,7 +26,7 @@ static const struct command commands[] = {
     {"doctor", "measure what each agent's machine can carry", command_doctor},
     {"top", "follow a run as it happens", NULL},
     {"report", "show a finished run again", command_report},
-    {"compare", "tell how two runs differ, with confidence intervals", NULL},
+    {"compare", "tell how two runs differ, with confidence intervals", command_compare},
     {"history", "list the runs kept, and the trend of a plan", NULL},
     {"plan", "write a commented plan to start from", NULL},
     {"key", "make key pairs for an encrypted fleet", command_key},

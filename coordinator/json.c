@@ -102,6 +102,16 @@ json_t *json_latency(const struct histogram *histogram)
     return object;
 }
 
+size_t json_length(const json_t *list)
+{
+    return json_array_size(list);
+}
+
+const json_t *json_at(const json_t *list, size_t index)
+{
+    return json_array_get(list, index);
+}
+
 json_t *json_event(const struct report_event *event)
 {
     json_t *object = json_object();

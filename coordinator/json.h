@@ -6,6 +6,7 @@
 #include "coordinator/report.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct json_t; /* jansson's */
@@ -27,6 +28,9 @@ uint64_t json_get_count(const struct json_t *object, const char *key);
 bool json_get_truth(const struct json_t *object, const char *key);
 const char *json_get_text(const struct json_t *object, const char *key);
 const struct json_t *json_get(const struct json_t *object, const char *key);
+/** How many a list has, and which is at `index`; NULL beyond. What is no list has none. */
+size_t json_length(const struct json_t *list);
+const struct json_t *json_at(const struct json_t *list, size_t index);
 
 /** {planned, not_started, started, ok, failed, timed_out, ...}: the counts without their classes.
  */

@@ -62,7 +62,7 @@ static void bin_join_ticks(struct series_bin *bin, const struct series_bin *othe
     bin->backlog_highest = fmax(bin->backlog_highest, other->backlog_highest);
 }
 
-static void bin_join(struct series_bin *bin, const struct series_bin *other)
+void series_bin_join(struct series_bin *bin, const struct series_bin *other)
 {
     bin_join_ticks(bin, other);
     bin->covered_ns += other->covered_ns;
@@ -96,7 +96,7 @@ static void halve(struct series *series)
     static_assert(SERIES_BINS_MAX % 2 == 0, "bins are merged in pairs");
     for (uint32_t i = 0; i < SERIES_BINS_MAX / 2; i++) {
         struct series_bin bin = series->bins[2 * i];
-        bin_join(&bin, &series->bins[2 * i + 1]);
+        series_bin_join(&bin, &series->bins[2 * i + 1]);
         series->bins[i] = bin;
         for (uint32_t j = 0; j < series->agent_count; j++) {
             struct series_agent_bin *bins = series->agents[j]->bins;
@@ -138,14 +138,14 @@ void series_add_tick(struct series *series, uint64_t at_ns, const struct series_
                              .ok = tick->ok,
                              .failed = tick->failed,
                              .timed_out = tick->timed_out};
-    bin_join(&series->bins[bin_at(series, at_ns)], &bin);
+    series_bin_join(&series->bins[bin_at(series, at_ns)], &bin);
 }
 
 void series_add_latency(struct series *series, uint64_t at_ns,
                         const struct series_latency *response, const struct series_latency *service)
 {
     struct series_bin bin = {.measured = true, .response = *response, .service = *service};
-    bin_join(&series->bins[bin_at(series, at_ns)], &bin);
+    series_bin_join(&series->bins[bin_at(series, at_ns)], &bin);
 }
 
 static uint32_t class_of(struct series *series, const char *name)

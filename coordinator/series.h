@@ -75,6 +75,9 @@ struct series_tick {
 /** Answers over time, as `throughput` of a result is; 0 when nothing is known. */
 double series_throughput_per_s(const struct series_bin *bin);
 
+/** Adds what `other` knows, as bins are merged. */
+void series_bin_join(struct series_bin *bin, const struct series_bin *other);
+
 struct series_agent_tick {
     double share, load; /* 0 to 1 */
     uint32_t send_lag_us;

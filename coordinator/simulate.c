@@ -11,10 +11,10 @@
 #include "coordinator/leave.h"
 #include "coordinator/plot.h"
 #include "coordinator/simulate_agents.h"
+#include "coordinator/terminal.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* From a checked plan to an exit code. What is set is what was begun. */
@@ -97,26 +97,6 @@ static bool simulating_open(struct simulating *simulating, struct error *error)
            open_session(simulating, run_id, error) && open_sinks(simulating, run_id, error);
 }
 
-/* The last of those that are set counts, as with setlocale(3). */
-static bool speaks_utf8(void)
-{
-    const char *names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < COUNT(names); i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && value[0] != '\0')
-            return strcasestr(value, "UTF-8") != NULL || strcasestr(value, "UTF8") != NULL;
-    }
-    return false;
-}
-
-static uint32_t terminal_columns(void)
-{
-    struct winsize size;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return PLOT_COLUMNS;
-}
-
 static void draw(const struct simulating *simulating, uint64_t took_ns)
 {
     const struct plan *plan = simulating->plan;
@@ -130,8 +110,9 @@ static void draw(const struct simulating *simulating, uint64_t took_ns)
            units_show_duration(plan->schedule.duration_ns, length),
            units_show_latency(took_ns, took), (unsigned long long)simulating->seed,
            text != NULL ? text : SIMULATE_PLANT_DEFAULT);
-    plot_draw(simulating->plot,
-              &(struct plot_look){.columns = terminal_columns(), .ascii = !speaks_utf8()}, stdout);
+    struct terminal_look look = terminal_look(stdout, PLOT_COLUMNS);
+    plot_draw(simulating->plot, &(struct plot_look){.columns = look.columns, .ascii = look.ascii},
+              stdout);
 }
 
 static int simulating_run(struct simulating *simulating)

@@ -26,6 +26,7 @@ set(door_jansson.h coordinator/diagnosis_json.c coordinator/json.c coordinator/j
     coordinator/page_data.c coordinator/record.c coordinator/record_partial.c coordinator/record_read.c
     coordinator/report_formats.c coordinator/report_json.c coordinator/report_junit.c coordinator/report_markdown.c
     coordinator/report_page.c coordinator/run_events.c coordinator/run_facts.c)
+    coordinator/report_formats.c coordinator/report_json.c coordinator/compare_json.c coordinator/report_page.c coordinator/run_events.c coordinator/run_facts.c)
 
 set(wrong "")
 foreach(room common/base common/control proto coordinator agent)
@@ -71,6 +72,7 @@ endforeach()
 
 # A core meets no clock, no socket, no thread. Families come by their names; proto/ is pure but for its channel.
 set(cores
+  coordinator/bootstrap.c coordinator/comparison.c
   common/clobber.c common/due.c common/sized.c common/tally.c
   agent/account.c agent/allow.c agent/backlog.c agent/browser.c agent/capacity.c agent/cookies.c agent/expect.c agent/header_line.c
   agent/http1.c agent/http2_request.c agent/intake.c agent/last_word.c agent/meter.c agent/mix.c agent/numbers.c agent/orphan.c
