@@ -145,8 +145,9 @@ static void compare_all(struct compared *compared)
     uint32_t width_s = widest_bin_s(compared);
     for (uint32_t i = 0; i < compared->run_count; i++) {
         struct compared_run *run = compared->runs[i];
-        comparison_side_take(&run->side, &run->record->series, run->record->warm_ns,
-                             run->record->load_ns, width_s);
+        comparison_side_take(&run->side, &run->record->series,
+                             json_get_count(run->record->result, "warmup_ns"), run->record->load_ns,
+                             width_s);
         look_for_doubt(run);
     }
     for (uint32_t i = 1; i < compared->run_count; i++) {
