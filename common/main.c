@@ -28,7 +28,7 @@ static const struct command commands[] = {
     {"report", "show a finished run again", command_report},
     {"compare", "tell how two runs differ, with confidence intervals", command_compare},
     {"history", "list the runs kept, and the trend of a plan", NULL},
-    {"plan", "write a commented plan to start from", NULL},
+    {"plan", "write a commented plan to start from", command_plan},
     {"key", "make key pairs for an encrypted fleet", command_key},
 };
 
