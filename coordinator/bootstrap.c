@@ -39,7 +39,8 @@ uint32_t bootstrap_block(const double *values, uint32_t count)
     CHECK(count >= BOOTSTRAP_BLOCKS_MIN);
     double r = correlation(values, count);
     double wanted = ceil(cbrt(1.5 * count) * pow(2.0 * r / (1.0 - r * r), 2.0 / 3.0));
-    return (uint32_t)fmax(1.0, fmin(wanted, count / BOOTSTRAP_BLOCKS_MIN));
+    uint32_t longest = count / BOOTSTRAP_BLOCKS_MIN;
+    return (uint32_t)fmax(1.0, fmin(wanted, longest));
 }
 
 /* 0 to count - 1; the bias of so few in 2^32 is nothing.

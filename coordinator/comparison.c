@@ -11,8 +11,7 @@
 
 /* Nothing finer is told apart than the records do: one answer in a second, one worker, one cell of
  * a histogram. */
-#define ANSWERS_STEP 1.0
-#define WORKERS_STEP 1.0
+#define COUNT_STEP   1.0
 #define LATENCY_STEP (1.0 / 128.0)
 
 enum scale {
@@ -160,9 +159,8 @@ static double step_of(enum comparison_metric metric, const struct comparison_sid
 {
     switch (metric) {
     case COMPARISON_THROUGHPUT:
-        return ANSWERS_STEP / a_mean;
     case COMPARISON_WORKERS:
-        return WORKERS_STEP / a_mean;
+        return COUNT_STEP / a_mean;
     case COMPARISON_ERRORS: /* "the rule of three": none seen of n may still be so many */
         return -log(1.0 - COMPARISON_CONFIDENCE) /
                (double)(a->ended < b->ended ? a->ended : b->ended);
