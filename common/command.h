@@ -19,6 +19,7 @@ int command_simulate(int count, char **arguments);
 int command_compare(int count, char **arguments);
 int command_agent(int count, char **arguments);
 int command_doctor(int count, char **arguments);
+int command_history(int count, char **arguments);
 int command_plan(int count, char **arguments);
 int command_report(int count, char **arguments);
 int command_key(int count, char **arguments);

@@ -27,7 +27,7 @@ static const struct command commands[] = {
     {"top", "follow a run as it happens", NULL},
     {"report", "show a finished run again", command_report},
     {"compare", "tell how two runs differ, with confidence intervals", command_compare},
-    {"history", "list the runs kept, and the trend of a plan", NULL},
+    {"history", "list the runs kept, and the trend of a plan", command_history},
     {"plan", "write a commented plan to start from", command_plan},
     {"key", "make key pairs for an encrypted fleet", command_key},
 };

@@ -112,22 +112,34 @@ static void compare_plans(const struct json_t *a, const struct json_t *b, char *
         add_difference(plans, "not in goal, target or times, but in their text");
 }
 
-static bool open_run(struct compared *compared, const char *name, struct error *error)
+struct compared_run *compared_run_open(const char *name, struct error *error)
 {
     struct compared_run *run = calloc(1, sizeof *run);
-    if (run == NULL)
-        return error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for another run");
-    compared->runs[compared->run_count++] = run;
+    if (run == NULL) {
+        error_set(error, ERROR_MEMORY, PLACE_NONE, "no memory for another run");
+        return NULL;
+    }
     run->record = run_record_open(name, error);
-    return run->record != NULL;
+    if (run->record != NULL)
+        return run;
+    free(run);
+    return NULL;
 }
 
-static void close_runs(struct compared *compared)
+void compared_run_destroy(struct compared_run *run)
 {
-    for (uint32_t i = 0; i < compared->run_count; i++) {
-        run_record_destroy(compared->runs[i]->record);
-        free(compared->runs[i]);
-    }
+    if (run == NULL)
+        return;
+    run_record_destroy(run->record);
+    free(run);
+}
+
+void compared_run_take(struct compared_run *run, uint32_t width_s)
+{
+    comparison_side_take(&run->side, &run->record->series,
+                         json_get_count(run->record->result, "warmup_ns"), run->record->load_ns,
+                         width_s);
+    look_for_doubt(run);
 }
 
 /* Bins double with a run's length, so the widest is a multiple of all. */
@@ -143,13 +155,8 @@ static uint32_t widest_bin_s(const struct compared *compared)
 static void compare_all(struct compared *compared)
 {
     uint32_t width_s = widest_bin_s(compared);
-    for (uint32_t i = 0; i < compared->run_count; i++) {
-        struct compared_run *run = compared->runs[i];
-        comparison_side_take(&run->side, &run->record->series,
-                             json_get_count(run->record->result, "warmup_ns"), run->record->load_ns,
-                             width_s);
-        look_for_doubt(run);
-    }
+    for (uint32_t i = 0; i < compared->run_count; i++)
+        compared_run_take(compared->runs[i], width_s);
     for (uint32_t i = 1; i < compared->run_count; i++) {
         compare_plans(compared->runs[0]->record->start, compared->runs[i]->record->start,
                       compared->plans[i]);
@@ -247,14 +254,18 @@ static int compare(const struct options *options, const char **names, size_t cou
     CHECK(compared != NULL);
     compared->options = options->comparison;
     bool well = true;
-    for (size_t i = 0; well && i < count; i++)
-        well = open_run(compared, names[i], &error);
+    for (size_t i = 0; well && i < count; i++) {
+        compared->runs[i] = compared_run_open(names[i], &error);
+        well = compared->runs[i] != NULL;
+        compared->run_count += well;
+    }
     if (well) {
         compare_all(compared);
         well = show(compared, options->json, &error);
     }
     int code = well ? code_of(compared) : leave_for(&error);
-    close_runs(compared);
+    for (uint32_t i = 0; i < compared->run_count; i++)
+        compared_run_destroy(compared->runs[i]);
     free(compared);
     return code;
 }

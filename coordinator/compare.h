@@ -29,10 +29,22 @@ struct compared {
     struct comparison comparisons[COMPARE_RUNS_MAX];   /* those that compared_is_judged() */
 };
 
+/** Reads a run, as run_record_open(). The caller owns it: compared_run_destroy(). */
+struct compared_run *compared_run_open(const char *name, struct error *error);
+void compared_run_destroy(struct compared_run *run);
+/** Fills in its side, in bins of `width_s`, and whether it can be judged. */
+void compared_run_take(struct compared_run *run, uint32_t width_s);
+
 /** Whether run `index`, 1 or more, could be set against the first. */
 bool compared_is_judged(const struct compared *compared, uint32_t index);
 /** "PASS", "FAIL", ...: the verdict of a run, as its last screen has it. */
 const char *compared_verdict(const struct run_record *record);
+
+#define COMPARE_SAYING_BYTES 2048u
+/** Appends "response p99 rose 62 %, ..." of all rows with the word `of` to
+ * `text[COMPARE_SAYING_BYTES]`; returns how many there are. */
+uint32_t compare_append_changes(char *text, const struct comparison *comparison,
+                                enum comparison_word of);
 
 void compare_as_text(const struct compared *compared, const struct terminal_look *look,
                      FILE *stream);

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_BYTES   64u
-#define SAYING_BYTES 2048u
-#define INDENT       7u /* of what is said below a table: behind the longest usual word */
+#define TEXT_BYTES 64u
+#define INDENT     7u /* of what is said below a table: behind the longest usual word */
 
 /* From so many columns each part of a row is shown. */
 #define COLUMNS_BAR      104u
@@ -35,7 +34,7 @@ static void put(const struct screen *screen, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void put(const struct screen *screen, const char *format, ...)
 {
-    char text[SAYING_BYTES];
+    char text[COMPARE_SAYING_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -77,7 +76,7 @@ static void put_wrapped(const struct screen *screen, uint32_t at, const char *te
     uint32_t room = screen->look->columns;
     while (*text != '\0') {
         size_t length = strcspn(text, " ");
-        char word[SAYING_BYTES];
+        char word[COMPARE_SAYING_BYTES];
         snprintf(word, sizeof word, "%.*s", (int)length, text);
         uint32_t columns = terminal_columns(word);
         if (at > INDENT && at + 1 + columns > room) {
@@ -261,13 +260,12 @@ static void append(char *text, const char *format, ...)
     size_t at = strlen(text);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text + at, SAYING_BYTES - at, format, arguments);
+    vsnprintf(text + at, COMPARE_SAYING_BYTES - at, format, arguments);
     va_end(arguments);
 }
 
-/* "response p99 rose 62 %", of all rows with the word `of`. */
-static uint32_t append_changes(char *text, const struct comparison *comparison,
-                               enum comparison_word of)
+uint32_t compare_append_changes(char *text, const struct comparison *comparison,
+                                enum comparison_word of)
 {
     uint32_t count = 0;
     for (enum comparison_metric metric = 0; metric < COMPARISON_METRICS; metric++) {
@@ -302,7 +300,7 @@ static void append_worse(const struct screen *screen, char *text,
 {
     bool errors = comparison->rows[COMPARISON_ERRORS].word == COMPARISON_WORSE;
     char tolerance[UNITS_TEXT_BYTES];
-    uint32_t count = append_changes(text, comparison, COMPARISON_WORSE);
+    uint32_t count = compare_append_changes(text, comparison, COMPARISON_WORSE);
     append(text, ": more than the tolerated ");
     if (!errors || count > 1)
         append(text, "%s%s", tolerated(screen, COMPARISON_THROUGHPUT, tolerance),
@@ -318,7 +316,7 @@ static void append_worse(const struct screen *screen, char *text,
 /* What all rows come to: a word, and why. */
 static void put_finding(const struct screen *screen, const struct comparison *comparison)
 {
-    char text[SAYING_BYTES] = "";
+    char text[COMPARE_SAYING_BYTES] = "";
     const char *word = "SAME";
     const char *color = NULL;
     switch (comparison->word) {
@@ -330,13 +328,13 @@ static void put_finding(const struct screen *screen, const struct comparison *co
     case COMPARISON_BETTER:
         word = "BETTER";
         color = "32";
-        append_changes(text, comparison, COMPARISON_BETTER);
+        compare_append_changes(text, comparison, COMPARISON_BETTER);
         append(text, ".");
         break;
     case COMPARISON_WITHIN:
         word = "WITHIN";
         append(text, "what is tolerated: ");
-        append_changes(text, comparison, COMPARISON_WITHIN);
+        compare_append_changes(text, comparison, COMPARISON_WITHIN);
         append(text, ".");
         break;
     default:
@@ -363,7 +361,7 @@ static uint32_t agents_lost(const struct run_record *record)
 static void put_circumstances(const struct screen *screen, const struct run_record *a,
                               const struct run_record *b, char letter)
 {
-    char text[SAYING_BYTES] = "";
+    char text[COMPARE_SAYING_BYTES] = "";
     char a_text[UNITS_TEXT_BYTES], b_text[UNITS_TEXT_BYTES];
     uint64_t a_settle_ns = json_get_count(json_get(a->result, "control"), "settle_ns");
     uint64_t b_settle_ns = json_get_count(json_get(b->result, "control"), "settle_ns");
@@ -404,7 +402,7 @@ static void put_method(const struct screen *screen, uint32_t index)
     const struct comparison *comparison = &compared->comparisons[index];
     const struct comparison_side *a = &compared->runs[0]->side;
     const struct comparison_side *b = &compared->runs[index]->side;
-    char text[SAYING_BYTES] = "";
+    char text[COMPARE_SAYING_BYTES] = "";
     uint32_t block_s = 0;
     for (enum comparison_metric metric = 0; metric < COMPARISON_METRICS; metric++)
         if (comparison->rows[metric].block_s > block_s)
@@ -428,7 +426,7 @@ static void put_method(const struct screen *screen, uint32_t index)
 static void put_run(const struct screen *screen, uint32_t index)
 {
     const struct compared_run *run = screen->compared->runs[index];
-    char folder[4 * FOLDER_PATH_BYTES], goal[SAYING_BYTES];
+    char folder[4 * FOLDER_PATH_BYTES], goal[COMPARE_SAYING_BYTES];
     harmless_text(run->record->folder, folder, sizeof folder);
     harmless_text(json_get_text(json_get(run->record->start, "goal"), "text"), goal, sizeof goal);
     fprintf(screen->stream, "%c  %s   %s   %s\n", (char)('A' + index), folder, goal,
@@ -438,7 +436,7 @@ static void put_run(const struct screen *screen, uint32_t index)
 static void put_unfit(const struct screen *screen, uint32_t index)
 {
     const struct compared *compared = screen->compared;
-    char text[SAYING_BYTES] = "";
+    char text[COMPARE_SAYING_BYTES] = "";
     const uint32_t both[] = {0, index};
     for (size_t i = 0; i < COUNT(both); i++)
         if (compared->runs[both[i]]->unfit[0] != '\0')

@@ -5,6 +5,7 @@ pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq>=4.3.3)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37) # strict tables
 # Upstream names it msgpack-c since 6; Debian 12 has 4.0.0 as msgpack.
 pkg_check_modules(MSGPACK IMPORTED_TARGET msgpack-c)
 if(NOT MSGPACK_FOUND)
