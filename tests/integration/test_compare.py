@@ -141,7 +141,7 @@ class Compare(Case):
         for told in (self.command("history"), self.command("compare", "runs/a", "runs/b\x1b[31m", code=0)):
             self.assertNotIn("\x1b", told.stdout)
             self.assertNotIn("\u202e", told.stdout)
-            self.assertIn("\\x1b", told.stdout)
+            self.assertIn("\\x1B", told.stdout)
 
     def test_a_new_plan_is_valid(self):
         for goal in ("hold", "maximize", "while"):
