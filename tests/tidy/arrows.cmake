@@ -23,12 +23,11 @@ foreach(header err pem ssl x509v3)
   set(door_openssl/${header}.h agent/tls.c)
 endforeach()
 set(door_sqlite3.h coordinator/history_index.c)
-set(door_jansson.h coordinator/diagnosis_json.c coordinator/json.c coordinator/json.h coordinator/json_lines.c
-    coordinator/page_data.c coordinator/record.c coordinator/record_partial.c coordinator/record_read.c
-    coordinator/report_formats.c coordinator/report_json.c coordinator/report_junit.c coordinator/report_markdown.c
-    coordinator/report_page.c coordinator/run_events.c coordinator/run_facts.c)
-    coordinator/report_formats.c coordinator/report_json.c coordinator/compare_json.c coordinator/report_page.c coordinator/run_events.c coordinator/run_facts.c)
-    coordinator/report_formats.c coordinator/report_json.c coordinator/compare_json.c coordinator/history_json.c
+set(door_jansson.h coordinator/compare_json.c coordinator/diagnosis_json.c coordinator/history_json.c
+    coordinator/json.c coordinator/json.h coordinator/json_lines.c coordinator/page_data.c coordinator/record.c
+    coordinator/record_partial.c coordinator/record_read.c coordinator/report_formats.c coordinator/report_json.c
+    coordinator/report_junit.c coordinator/report_markdown.c coordinator/report_page.c coordinator/run_events.c
+    coordinator/run_facts.c)
 
 set(wrong "")
 foreach(room common/base common/control proto coordinator agent)
