@@ -11,7 +11,8 @@
 #define COLUMNS_GOAL 110u /* from so many the goal is shown too */
 #define TIME_COLUMNS 19   /* of "2026-01-02T10:15:00Z" without what is the same in all */
 
-static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+#define BLOCKS 8u
+static const char *const blocks[BLOCKS] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
 
 /* "2026-01-02 10:15:00" */
 static const char *time_text(const struct history_run *run, char *text)
@@ -64,7 +65,7 @@ static uint32_t height(double value, double low, double high, bool logarithmic)
         share = log(value / low) / log(high / low);
     else if (!logarithmic && high > 0.0)
         share = value / high;
-    return (uint32_t)fmax(0.0, fmin(share * COUNT(blocks), COUNT(blocks) - 1.0));
+    return (uint32_t)fmax(0.0, fmin(share * BLOCKS, BLOCKS - 1.0));
 }
 
 struct range {
