@@ -224,12 +224,16 @@ TABLES = """(async () => { document.querySelectorAll('details').forEach(fold => 
   await new Promise(done => setTimeout(done, 100)); return [...document.querySelectorAll('details')].map(fold => fold.querySelectorAll('tr, li').length); })()"""
 
 
+def three_digits(value):
+    value = float(f"{value:.3g}")
+    return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
 def shown_time(ns):
-    """Three significant digits, as the page has them."""
+    """As the page has them."""
     for unit, name in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
         if ns >= unit or name == "µs":
-            value = float(f"{ns / unit:.3g}")
-            return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f}\u00a0{name}"
+            return f"{three_digits(ns / unit)}\u00a0{name}"
     return ""
 
 
@@ -262,8 +266,8 @@ class Page(Case):
 
     def assert_figures(self):
         latency, figures = self.told["latency"], self.page.run(FIGURES)
-        self.assertEqual(figures[0].replace("\u202f", ""), f"{round(self.told['throughput_per_s'])}/s" if self.told["throughput_per_s"] >= 100
-                         else f"{self.told['throughput_per_s']:.1f}/s")
+        rate = self.told["throughput_per_s"]
+        self.assertEqual(figures[0].replace("\u202f", ""), f"{round(rate) if rate >= 100 else three_digits(rate)}/s")
         self.assertEqual(figures[2], shown_time(latency["response"]["p99_ns"]))
         wanted = [[name, shown_time(latency["response"][key]), shown_time(latency["service"][key])]
                   for name, key in (("mean", "mean_ns"), ("p50", "p50_ns"), ("p90", "p90_ns"), ("p95", "p95_ns"), ("p99", "p99_ns"),
