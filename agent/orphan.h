@@ -21,7 +21,7 @@ void orphan_destroy(struct orphan *orphan);
 void orphan_hear(struct orphan *orphan, const struct message *message);
 /** Fills the next of the messages that are to be said at `now_ns`: those that are not acknowledged,
  * once its run was heard of, again every FINAL_REPEAT_MS. What it points at is good until the next
- * call. False: no more for now. */
+ * call. False: nothing more is due by then. */
 bool orphan_say(struct orphan *orphan, uint64_t now_ns, struct message *message);
 /** Whether all was acknowledged: it may be forgotten. */
 bool orphan_is_heard(const struct orphan *orphan);
