@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/secret_file.h"
+#include "tests/support/skip.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -149,10 +150,8 @@ static void a_secret_of_another_user_is_refused(void **state)
     struct fixture *fixture = *state;
     struct key_pair pair;
     struct error error = {0};
-    if (geteuid() != 0) {
-        print_message("SKIPPED: only root can give a file away\n");
-        skip();
-    }
+    if (geteuid() != 0)
+        skip_for("only root can give a file away");
     assert_int_equal(chown(fixture->secret, 65534, 65534), 0);
     assert_false(channel_keys_own(fixture->secret, &pair, &error));
     assert_non_null(strstr(error.message, "belongs to user 65534, and this is user 0"));

@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "common/base/secret_file.h"
+#include "tests/support/skip.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static void is_judged_by_owner_and_mode(void **state)
 {
     const struct owner_case *row = *state;
     if (geteuid() != 0)
-        skip(); /* only root can give files away */
+        skip_for("only root can give a file away");
     char path[] = "/tmp/clobber-secret-XXXXXX";
     int descriptor = mkstemp(path);
     assert_true(descriptor >= 0);
