@@ -552,7 +552,7 @@ static bool agent_load_keys(struct agent *agent, struct error *error)
 
 static int refuse(const struct error *error)
 {
-    char text[ERROR_MESSAGE_BYTES + 256];
+    char text[ERROR_TEXT_BYTES];
     fprintf(stderr, "clobber: %s\n", error_text(error, text, sizeof text));
     return error->kind == ERROR_USAGE ? EXIT_USAGE : EXIT_BROKEN_OFF;
 }

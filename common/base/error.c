@@ -1,6 +1,7 @@
 #include "common/base/error.h"
 
 #include "common/base/check.h"
+#include "common/base/harmless.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,12 +40,13 @@ bool error_prefix(struct error *error, const char *format, ...)
 
 const char *error_text(const struct error *error, char *text, size_t text_bytes)
 {
+    char raw[ERROR_TEXT_BYTES];
     if (error->place.path != NULL && error->place.line > 0)
-        snprintf(text, text_bytes, "%s:%u:%u: %s", error->place.path, error->place.line,
+        snprintf(raw, sizeof raw, "%s:%u:%u: %s", error->place.path, error->place.line,
                  error->place.column, error->message);
     else if (error->place.path != NULL)
-        snprintf(text, text_bytes, "%s: %s", error->place.path, error->message);
+        snprintf(raw, sizeof raw, "%s: %s", error->place.path, error->message);
     else
-        snprintf(text, text_bytes, "%s", error->message);
-    return text;
+        snprintf(raw, sizeof raw, "%s", error->message);
+    return harmless_text(raw, text, text_bytes);
 }

@@ -25,6 +25,7 @@ struct place {
 };
 
 #define ERROR_MESSAGE_BYTES 512u
+#define ERROR_TEXT_BYTES    (ERROR_MESSAGE_BYTES + 256u) /* with its place */
 
 struct error {
     enum error_kind kind;
@@ -44,7 +45,7 @@ bool error_prefix(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /** Writes "FILE:LINE:COLUMN: sentence", or the sentence alone when there is no place, into
- *  `text[text_bytes]`; returns `text`. */
+ *  `text[text_bytes]`, harmless_text(): paths and what was typed are anybody's; returns `text`. */
 const char *error_text(const struct error *error, char *text, size_t text_bytes);
 
 #endif

@@ -9,7 +9,8 @@ get_target_property(control_sources clobber_control SOURCES)
 list(TRANSFORM control_sources PREPEND common/)
 add_library(clobber_objects OBJECT
   ${control_sources}
-  common/base/check.c common/base/clock.c common/base/error.c common/base/histogram.c
+  common/base/check.c common/base/clock.c common/base/error.c common/base/harmless.c
+  common/base/histogram.c
   common/clobber.c common/due.c common/sized.c common/tally.c common/tuned_pool.c)
 target_include_directories(clobber_objects PRIVATE common/include)
 target_compile_options(clobber_objects PRIVATE -fPIC)

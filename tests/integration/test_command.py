@@ -34,6 +34,16 @@ class Command(Case):
                 self.assertIn(wanted, told.stderr)
         self.assertFalse(os.path.exists(self.path("runs")))
 
+    def test_what_was_typed_wrong_is_told_without_its_escapes(self):
+        escape = "x\x1b[31my"
+        for words in (["report", escape], ["validate", escape], ["run", "-R", escape, "http://127.0.0.1:9/"],
+                      ["coordinator", escape], ["agent", "--connect", escape], ["target", "--listen", escape],
+                      [escape], ["simulate", escape], ["compare", escape, escape], ["history", escape]):
+            told = self.run_words(*words)
+            self.assertNotEqual(told.returncode, 0, words)
+            self.assertNotIn("\x1b", told.stdout + told.stderr, words)
+            self.assertIn("x\\x1B[31my", told.stderr, words)
+
     def test_validate_prints_the_plan_and_reads_its_own_print(self):
         text = plan_text("http://127.0.0.1:9/", "{hold: 10/s}")
         first = self.run_words("validate", "-", stdin=text)
