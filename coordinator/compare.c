@@ -243,8 +243,7 @@ static bool show(const struct compared *compared, bool json, struct error *error
         struct terminal_look look = terminal_look(stdout, COMPARE_COLUMNS);
         compare_as_text(compared, &look, stdout);
     }
-    return fflush(stdout) == 0 ||
-           error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
+    return leave_flushed(error);
 }
 
 static int compare(const struct options *options, const char **names, size_t count)
@@ -279,13 +278,10 @@ int command_compare(int count, char **arguments)
     bool known = take_tolerance(&options, TOLERANCE, &error) &&
                  take_errors_tolerance(&options, ERRORS_TOLERANCE, &error);
     CHECK(known);
-    switch (flags_read(&compare_flags, count, arguments, &options, words, &words_count, &error)) {
-    case FLAGS_HELP:
-        return EXIT_MET;
-    case FLAGS_BAD:
-        return leave_for(&error);
-    case FLAGS_OK:
-        break;
-    }
+    int code = EXIT_MET;
+    if (leave_after(
+            flags_read(&compare_flags, count, arguments, &options, words, &words_count, &error),
+            &error, &code))
+        return code;
     return compare(&options, words, words_count);
 }

@@ -370,19 +370,15 @@ int command_doctor(int count, char **arguments)
     struct error error = {0};
     const char *words[1] = {NULL};
     size_t words_count = 0;
-    switch (flags_read(&flags, count, arguments, &options, words, &words_count, &error)) {
-    case FLAGS_HELP:
-        return EXIT_MET;
-    case FLAGS_BAD:
-        return leave_for(&error);
-    case FLAGS_OK:
-        break;
-    }
+    int code = EXIT_MET;
+    if (leave_after(flags_read(&flags, count, arguments, &options, words, &words_count, &error),
+                    &error, &code))
+        return code;
     struct plan_errors errors = {0};
     struct plan *plan = words_count > 0 ? plan_load(words[0], &errors) : NULL;
     if (words_count > 0 && plan == NULL)
         return leave_for_plan(&errors);
-    int code = doctor_visit(&options, plan);
+    code = doctor_visit(&options, plan);
     plan_destroy(plan);
     return code;
 }

@@ -263,8 +263,7 @@ static bool show(const struct history *history, bool json, struct error *error)
         struct terminal_look look = terminal_look(stdout, HISTORY_COLUMNS);
         history_as_text(history, &look, stdout);
     }
-    return fflush(stdout) == 0 ||
-           error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
+    return leave_flushed(error);
 }
 
 int command_history(int count, char **arguments)
@@ -273,14 +272,11 @@ int command_history(int count, char **arguments)
     struct error error = {0};
     const char *words[1] = {NULL};
     size_t words_count = 0;
-    switch (flags_read(&history_flags, count, arguments, &options, words, &words_count, &error)) {
-    case FLAGS_HELP:
-        return EXIT_MET;
-    case FLAGS_BAD:
-        return leave_for(&error);
-    case FLAGS_OK:
-        break;
-    }
+    int code = EXIT_MET;
+    if (leave_after(
+            flags_read(&history_flags, count, arguments, &options, words, &words_count, &error),
+            &error, &code))
+        return code;
     struct history history = {.folder = words_count > 0 ? words[0] : RUNS_FOLDER,
                               .name = options.name};
     bool well = read_runs(&history, &error) &&

@@ -66,13 +66,9 @@ int command_key(int count, char **arguments)
     struct error error = {0};
     const char *words[2 + NAMES_MAX] = {NULL};
     size_t words_count = 0;
-    switch (flags_read(&flags, count, arguments, NULL, words, &words_count, &error)) {
-    case FLAGS_HELP:
-        return EXIT_MET;
-    case FLAGS_BAD:
-        return leave_for(&error);
-    case FLAGS_OK:
-        break;
-    }
+    int code = EXIT_MET;
+    if (leave_after(flags_read(&flags, count, arguments, NULL, words, &words_count, &error), &error,
+                    &code))
+        return code;
     return make_all(words, words_count);
 }

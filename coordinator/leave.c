@@ -9,18 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_BYTES (ERROR_MESSAGE_BYTES + 256)
-
 int leave_for(const struct error *error)
 {
-    char text[TEXT_BYTES];
+    char text[ERROR_TEXT_BYTES];
     fprintf(stderr, "clobber: %s\n", error_text(error, text, sizeof text));
     return error->kind == ERROR_USAGE || error->kind == ERROR_PLAN ? EXIT_USAGE : EXIT_BROKEN_OFF;
 }
 
 int leave_for_plan(const struct plan_errors *errors)
 {
-    char text[TEXT_BYTES];
+    char text[ERROR_TEXT_BYTES];
     for (uint32_t i = 0; i < errors->count; i++)
         if (errors->items[i].kind == ERROR_MEMORY)
             return leave_for(&errors->items[i]);
@@ -29,6 +27,27 @@ int leave_for_plan(const struct plan_errors *errors)
     if (errors->more)
         fprintf(stderr, "there are more; these are the first %u\n", errors->count);
     return EXIT_USAGE;
+}
+
+bool leave_after(enum flags_outcome outcome, const struct error *error, int *code)
+{
+    switch (outcome) {
+    case FLAGS_HELP:
+        *code = EXIT_MET;
+        return true;
+    case FLAGS_BAD:
+        *code = leave_for(error);
+        return true;
+    case FLAGS_OK:
+        break;
+    }
+    return false;
+}
+
+bool leave_flushed(struct error *error)
+{
+    return fflush(stdout) == 0 ||
+           error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
 }
 
 static bool write_json(const void *subject, FILE *stream, struct error *error)
@@ -60,13 +79,8 @@ static bool put_page(const char *folder, struct error *error)
 
 static bool put_json(const struct report *report, const char *path, struct error *error)
 {
-    if (strcmp(path, "-") == 0) {
-        if (!report_json(report, stdout, error))
-            return false;
-        if (fflush(stdout) != 0)
-            return error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
-        return true;
-    }
+    if (strcmp(path, "-") == 0)
+        return report_json(report, stdout, error) && leave_flushed(error);
     return folder_put(path, write_json, report, error);
 }
 

@@ -109,14 +109,10 @@ int command_plan(int count, char **arguments)
     struct error error = {0};
     const char *words[1] = {NULL};
     size_t words_count = 0;
-    switch (flags_read(&plan_flags, count, arguments, &goal, words, &words_count, &error)) {
-    case FLAGS_HELP:
-        return EXIT_MET;
-    case FLAGS_BAD:
-        return leave_for(&error);
-    case FLAGS_OK:
-        break;
-    }
+    int code = EXIT_MET;
+    if (leave_after(flags_read(&plan_flags, count, arguments, &goal, words, &words_count, &error),
+                    &error, &code))
+        return code;
     if (strcmp(words[0], "new") != 0) {
         error_set(&error, ERROR_USAGE, PLACE_NONE, "plan '%.40s' is unknown; try: clobber plan new",
                   words[0]);

@@ -94,8 +94,7 @@ static bool write_out(const struct options *options, const struct run_record *re
         return folder_put(options->out, write_file, &writing, error);
     if (!options->format->write(record, stdout, error))
         return false;
-    return fflush(stdout) == 0 ||
-           error_set(error, ERROR_SYSTEM, PLACE_NONE, "cannot write to stdout");
+    return leave_flushed(error);
 }
 
 static int show(const struct options *options, const char *run)
@@ -120,13 +119,10 @@ int command_report(int count, char **arguments)
     struct error error = {0};
     const char *words[1] = {NULL};
     size_t words_count = 0;
-    switch (flags_read(&report_flags, count, arguments, &options, words, &words_count, &error)) {
-    case FLAGS_HELP:
-        return EXIT_MET;
-    case FLAGS_BAD:
-        return leave_for(&error);
-    case FLAGS_OK:
-        break;
-    }
+    int code = EXIT_MET;
+    if (leave_after(
+            flags_read(&report_flags, count, arguments, &options, words, &words_count, &error),
+            &error, &code))
+        return code;
     return show(&options, words[0]);
 }

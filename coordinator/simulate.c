@@ -176,13 +176,10 @@ int command_simulate(int count, char **arguments)
     const char *words[1] = {NULL};
     size_t words_count = 0;
     simulate_plant_init(&options.plant);
-    switch (flags_read(&simulate_flags, count, arguments, &options, words, &words_count, &error)) {
-    case FLAGS_HELP:
-        return EXIT_MET;
-    case FLAGS_BAD:
-        return leave_for(&error);
-    case FLAGS_OK:
-        break;
-    }
+    int code = EXIT_MET;
+    if (leave_after(
+            flags_read(&simulate_flags, count, arguments, &options, words, &words_count, &error),
+            &error, &code))
+        return code;
     return simulate_plan(&options, words[0]);
 }
