@@ -73,18 +73,19 @@ endforeach()
 
 # A core meets no clock, no socket, no thread. Families come by their names; proto/ is pure but for its channel.
 set(cores
-  coordinator/bootstrap.c coordinator/comparison.c
-  common/clobber.c common/due.c common/sized.c common/tally.c
-  agent/account.c agent/allow.c agent/backlog.c agent/browser.c agent/capacity.c agent/cookies.c agent/expect.c agent/header_line.c
-  agent/http1.c agent/http2_request.c agent/intake.c agent/last_word.c agent/meter.c agent/mix.c agent/numbers.c agent/orphan.c
-  agent/pacer.c agent/patience.c agent/recording.c agent/redirect.c agent/resp.c agent/share.c agent/sources.c agent/target_knobs.c
-  agent/target_model.c agent/target_request.c agent/template.c agent/thinking.c agent/workload.c
-  coordinator/admission.c coordinator/aggregate.c coordinator/answer.c coordinator/assign.c coordinator/csv.c coordinator/curve.c
-  coordinator/diagnosis.c
-  coordinator/grants.c coordinator/json_lines.c coordinator/ledger.c coordinator/numbering.c coordinator/page_numbers.c coordinator/plot.c coordinator/report.c coordinator/roster.c coordinator/run_events.c coordinator/run_facts.c
-  coordinator/series.c coordinator/settling.c coordinator/simulate_agents.c coordinator/simulate_plant.c coordinator/simulate_run.c
-  coordinator/state.c coordinator/steering.c coordinator/summary.c coordinator/table.c coordinator/template.c
-  coordinator/verdict.c coordinator/words.c coordinator/yaml.c)
+  agent/account.c agent/allow.c agent/backlog.c agent/browser.c agent/capacity.c agent/cookies.c agent/expect.c
+  agent/header_line.c agent/http1.c agent/http2_request.c agent/intake.c agent/last_word.c agent/meter.c agent/mix.c
+  agent/numbers.c agent/orphan.c agent/pacer.c agent/patience.c agent/recording.c agent/redirect.c agent/resp.c
+  agent/share.c agent/sources.c agent/target_knobs.c agent/target_model.c agent/target_request.c agent/template.c
+  agent/thinking.c agent/worker_count.c agent/workload.c common/base/harmless.c common/clobber.c common/due.c
+  common/sized.c common/tally.c coordinator/admission.c coordinator/aggregate.c coordinator/answer.c
+  coordinator/assign.c coordinator/bootstrap.c coordinator/comparison.c coordinator/csv.c coordinator/curve.c
+  coordinator/diagnosis.c coordinator/grants.c coordinator/json_lines.c coordinator/ledger.c coordinator/numbering.c
+  coordinator/page_numbers.c coordinator/plot.c coordinator/report.c coordinator/roster.c coordinator/run_events.c
+  coordinator/run_facts.c coordinator/series.c coordinator/settling.c coordinator/simulate_agents.c
+  coordinator/simulate_plant.c coordinator/simulate_run.c coordinator/state.c coordinator/steering.c
+  coordinator/summary.c coordinator/table.c coordinator/template.c coordinator/verdict.c coordinator/words.c
+  coordinator/yaml.c)
 file(GLOB families RELATIVE "${SOURCE}" "${SOURCE}/agent/member*.[ch]" "${SOURCE}/agent/workload_*.c"
      "${SOURCE}/common/control/*.[ch]" "${SOURCE}/coordinator/plan*.[ch]" "${SOURCE}/coordinator/session*.[ch]"
      "${SOURCE}/proto/*.[ch]")
